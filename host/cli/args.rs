@@ -1,0 +1,75 @@
+//! The command line: what can be said. One command is one file under `cmd`; its doc comment is its help text.
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cmd;
+
+/// Run third-party code under governance: sandboxed capabilities, a deterministic ledger, replay by anyone.
+#[derive(Debug, Parser)]
+#[command(name = "enact", version, max_term_width = 110, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The workspace to work on.
+    #[arg(long, short = 'w', global = true, value_name = "DIR", env = "ENACT_WORKSPACE", default_value = ".enact")]
+    pub(crate) workspace: PathBuf,
+    /// Print one JSON document on standard output instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorWhen::Auto)]
+    pub(crate) color: ColorWhen,
+    /// No progress bars and no notes on standard error.
+    #[arg(long, short = 'q', global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Which engine executes components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineChoice {
+    /// Compiled to machine code.
+    Native,
+    /// The Pulley interpreter: architecture-independent, slower, the same outputs and the same fuel.
+    Pulley,
+    /// Both, one after the other.
+    Both,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(cmd::init::InitArgs),
+    Run(cmd::run::RunArgs),
+    Runs(cmd::runs::RunsArgs),
+    Show(cmd::show::ShowArgs),
+    Trace(cmd::trace::TraceArgs),
+    Audit(cmd::audit::AuditArgs),
+    Verify(cmd::verify::VerifyArgs),
+    #[command(subcommand)]
+    Ledger(cmd::ledger::LedgerCommand),
+    #[command(subcommand)]
+    Protocol(cmd::protocol::ProtocolCommand),
+    #[command(subcommand)]
+    Module(cmd::module::ModuleCommand),
+    #[command(subcommand)]
+    Bench(cmd::bench::BenchCommand),
+    Completions(cmd::completions::CompletionsArgs),
+}

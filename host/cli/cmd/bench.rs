@@ -1,0 +1,129 @@
+//! `enact bench`: measurements of the real engine on the real store.
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use enact_engine::bench;
+use enact_wasm::Backend;
+use serde::Serialize;
+
+use crate::args::{EngineChoice, Global};
+use crate::exit::Exit;
+use crate::ui::{NAME, Ui};
+
+/// Measure this machine: workflows, calls, audits, verifications. Uses a scratch workspace and removes it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Durable workflows of pure steps, each step about 1 KiB of JSON.
+    Workflow(WorkflowArgs),
+    /// Single calls of a transform, each with a fresh instance.
+    Call(CallArgs),
+    /// Re-execution of a ledger of nine-step workflows.
+    Audit(ReplayArgs),
+    /// Verification of a ledger of nine-step workflows.
+    Verify(ReplayArgs),
+}
+
+/// A load.
+#[derive(Debug, Args)]
+pub(crate) struct WorkflowArgs {
+    /// Pure steps of each workflow.
+    #[arg(long, default_value_t = count(9))]
+    steps: NonZeroUsize,
+    /// Runs under way at once.
+    #[arg(long, default_value_t = count(128))]
+    concurrency: NonZeroUsize,
+    /// Threads that execute.
+    #[arg(long, default_value_t = count(2))]
+    workers: NonZeroUsize,
+    /// How long to measure.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Folder for the scratch workspace: measure the disk you mean.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+/// Calls.
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// Size of the inputs.
+    #[arg(long, default_value_t = 256)]
+    bytes: usize,
+    /// Calls per thread.
+    #[arg(long, default_value_t = 50_000)]
+    calls: u64,
+    /// Folder for the scratch workspace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+/// A ledger to go over.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Runs in the ledger.
+    #[arg(long, default_value_t = 10_000)]
+    runs: u64,
+    /// Threads.
+    #[arg(long, default_value_t = count(2))]
+    jobs: NonZeroUsize,
+    /// Which engine re-executes (audit only).
+    #[arg(long, value_enum, default_value_t = EngineChoice::Native)]
+    engine: EngineChoice,
+    /// Folder for the scratch workspace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+fn count(n: usize) -> NonZeroUsize {
+    NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN)
+}
+
+pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<Exit> {
+    match command {
+        BenchCommand::Workflow(args) => {
+            let bar = ui.bar(args.seconds * 1_000, "ms");
+            let load = bench::WorkflowBench {
+                steps: args.steps,
+                concurrency: args.concurrency,
+                workers: args.workers,
+                duration: Duration::from_secs(args.seconds),
+            };
+            let figures = bench::workflow(&args.dir, &load, |elapsed| {
+                bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+            })?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Call(args) => print(ui, &bench::call(&args.dir, args.bytes, args.calls)?)?,
+        BenchCommand::Audit(args) => {
+            let backends = match args.engine {
+                EngineChoice::Native => vec![Backend::Native],
+                EngineChoice::Pulley => vec![Backend::Pulley],
+                EngineChoice::Both => vec![Backend::Native, Backend::Pulley],
+            };
+            for backend in backends {
+                print(ui, &bench::audit(&args.dir, args.runs, args.jobs, backend)?)?;
+            }
+        }
+        BenchCommand::Verify(args) => print(ui, &bench::verify(&args.dir, args.runs, args.jobs)?)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn print(ui: &Ui, figures: &impl Serialize) -> Result<()> {
+    if ui.json() {
+        return ui.document(figures);
+    }
+    let serde_json::Value::Object(fields) = serde_json::to_value(figures)? else { return Ok(()) };
+    for (name, value) in fields {
+        let text = match value.as_f64() {
+            Some(number) if value.is_f64() => format!("{number:.3}"),
+            _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        };
+        ui.line(format!("{NAME}{name:<20}{NAME:#} {text}"))?;
+    }
+    Ok(())
+}

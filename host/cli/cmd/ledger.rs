@@ -1,0 +1,179 @@
+//! `enact ledger`: the entries, their proofs, checkpoints and exports.
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use enact_core::entry::Entry;
+use enact_core::hash::{Digest, entry_hash};
+use enact_core::merkle::from_leaves;
+use enact_core::proof::Proof;
+use enact_engine::workspace::Workspace;
+use enact_engine::{Engine, EngineError, EngineOptions};
+use enact_store::StoredEntry;
+use serde_json::{Value, json};
+
+use super::open_read;
+use crate::args::Global;
+use crate::exit::Exit;
+use crate::ui::{DIM, NAME, Ui};
+
+/// Look at the ledger: entries, proofs, checkpoints.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// List entries, newest first.
+    List(ListArgs),
+    /// Show one entry as it is stored.
+    Show(EntryArgs),
+    /// Print a proof that an entry is in the ledger (C2SP tlog-proof), against the latest signed checkpoint.
+    Prove(EntryArgs),
+    /// Sign a checkpoint of the present head, keep it, and print it.
+    Checkpoint,
+    /// Write all entries, one canonical JSON object per line, to a file or standard output.
+    Export(ExportArgs),
+}
+
+/// Which entries.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// How many.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    limit: u64,
+    /// Start below this entry.
+    #[arg(long, value_name = "SEQ")]
+    before: Option<u64>,
+}
+
+/// One entry.
+#[derive(Debug, Args)]
+pub(crate) struct EntryArgs {
+    /// Its number, from 0.
+    seq: u64,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The file; standard output without it. An existing file is not replaced.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(ui: &Ui, global: &Global, command: &LedgerCommand) -> Result<Exit> {
+    match command {
+        LedgerCommand::List(args) => list(ui, &open_read(global)?, args),
+        LedgerCommand::Show(args) => show(ui, &open_read(global)?, args),
+        LedgerCommand::Prove(args) => prove(ui, &open_read(global)?, args),
+        LedgerCommand::Checkpoint => checkpoint(ui, global),
+        LedgerCommand::Export(args) => export(ui, &open_read(global)?, args),
+    }
+}
+
+fn entry(engine: &Engine, seq: u64) -> Result<StoredEntry> {
+    let mut reader = engine.store().reader()?;
+    let size = reader.head()?.size;
+    Ok(reader.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?)
+}
+
+fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
+    let size = engine.store().reader()?.head()?.size;
+    let end = args.before.map_or(size, |b| b.min(size));
+    let mut rows = Vec::new();
+    for seq in (end.saturating_sub(args.limit)..end).rev() {
+        let stored = entry(engine, seq)?;
+        let parsed = Entry::parse(&stored.bytes).map_err(|r| altered(seq, r.code(), &r.to_string()))?;
+        let records: Vec<Value> = parsed.records.iter().map(|r| json!({"action": r.action, "subject": r.subject})).collect();
+        rows.push(json!({"seq": seq, "hash": entry_hash(&stored.bytes).to_string(), "at": parsed.at, "records": records}));
+    }
+    if ui.json() {
+        ui.document(&rows)?;
+        return Ok(Exit::Done);
+    }
+    for row in &rows {
+        let first = &row["records"][0];
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        ui.line(format!(
+            "{:>8}  {DIM}{}{DIM:#}  {NAME}{:<14}{NAME:#} {}",
+            row["seq"], text(&row["at"]), text(&first["action"]), text(&first["subject"])
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn altered(seq: u64, code: &'static str, detail: &str) -> EngineError {
+    EngineError::Altered { what: format!("entry {seq}"), code, detail: detail.to_owned() }
+}
+
+fn show(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
+    let stored = entry(engine, args.seq)?;
+    let value = enact_core::canonical::check(&stored.bytes).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
+    let document = json!({
+        "seq": stored.seq,
+        "hash": entry_hash(&stored.bytes).to_string(),
+        "leaf": Digest::sha256(stored.leaf).to_string(),
+        "bytes": stored.bytes.len(),
+        "entry": value,
+    });
+    if ui.json() { ui.document(&document)? } else { ui.line(serde_json::to_string_pretty(&document)?)? }
+    Ok(Exit::Done)
+}
+
+fn prove(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
+    let stored = entry(engine, args.seq)?;
+    let mut reader = engine.store().reader()?;
+    let note = reader.note()?.ok_or(EngineError::EmptyLedger)?;
+    let size = enact_core::note::parse(&note).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?.0.size;
+    let mut leaves = Vec::new();
+    for seq in 0..size {
+        leaves.push(reader.leaf(seq)?.ok_or(EngineError::NoEntry { seq, size })?);
+    }
+    let proof = Proof::new(args.seq, &note, &mut from_leaves(&leaves)).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
+    // A proof that this binary would not accept itself is not handed out.
+    let (name, key) = enact_core::note::decode_key(&engine.verifier_key()).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
+    proof.verify(&stored.bytes, &key, &name).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
+    if ui.json() {
+        ui.document(&json!({
+            "seq": args.seq, "size": size, "proof": proof.to_string(), "key": engine.verifier_key(),
+            "entry": String::from_utf8_lossy(&stored.bytes),
+        }))?;
+    } else {
+        ui.raw(proof.to_string().as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn checkpoint(ui: &Ui, global: &Global) -> Result<Exit> {
+    let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
+    let note = engine.checkpoint()?;
+    if ui.json() {
+        ui.document(&json!({"checkpoint": note, "key": engine.verifier_key()}))?;
+    } else {
+        ui.raw(note.as_bytes())?;
+        ui.note(format!("verify it with the key {}", engine.verifier_key()));
+    }
+    Ok(Exit::Done)
+}
+
+fn export(ui: &Ui, engine: &Engine, args: &ExportArgs) -> Result<Exit> {
+    let mut reader = engine.store().reader()?;
+    let size = reader.head()?.size;
+    let mut out: Box<dyn std::io::Write> = match &args.output {
+        Some(path) => {
+            let file = std::fs::File::create_new(path).map_err(|e| EngineError::file("create", path, e))?;
+            Box::new(std::io::BufWriter::new(file))
+        }
+        None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
+    };
+    let bar = ui.bar(size, "export");
+    for seq in 0..size {
+        let stored = reader.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?;
+        out.write_all(&stored.bytes)?;
+        out.write_all(b"\n")?;
+        bar.inc(1);
+    }
+    out.flush()?;
+    bar.finish_and_clear();
+    if let Some(path) = &args.output {
+        ui.note(format!("wrote {size} entries to `{}`", path.display()));
+    }
+    Ok(Exit::Done)
+}

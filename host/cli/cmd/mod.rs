@@ -1,0 +1,45 @@
+//! One command, one file.
+pub(crate) mod audit;
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod init;
+pub(crate) mod ledger;
+pub(crate) mod module;
+pub(crate) mod protocol;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod show;
+pub(crate) mod trace;
+pub(crate) mod verify;
+
+use anyhow::Result;
+use enact_engine::evidence::Evidence;
+use enact_engine::workspace::Workspace;
+use enact_engine::{Engine, EngineError, EngineOptions};
+
+use crate::args::Global;
+
+/// Opens the workspace without the right to write.
+pub(crate) fn open_read(global: &Global) -> Result<Engine> {
+    let workspace = Workspace::open(&global.workspace)?;
+    if !workspace.ledger_path().exists() {
+        return Err(EngineError::EmptyLedger.into());
+    }
+    Ok(Engine::open(workspace, &EngineOptions { read_only: true, ..EngineOptions::default() })?)
+}
+
+/// The evidence of a run by id or by the number of its entry, checked against the ledger.
+pub(crate) fn find_run(engine: &Engine, run: &str) -> Result<Evidence> {
+    let mut reader = engine.store().reader()?;
+    let stored = match run.parse::<u64>() {
+        Ok(seq) => reader.run_by_seq(seq)?,
+        Err(_) => reader.run_by_id(run)?,
+    };
+    let stored = stored.ok_or_else(|| EngineError::NoRun { run: run.to_owned() })?;
+    let entry = reader.entry(stored.seq)?.ok_or_else(|| EngineError::NoRun { run: run.to_owned() })?;
+    Evidence::open(&entry, &stored).map_err(|findings| {
+        let first = findings.into_iter().next();
+        let (code, detail) = first.map_or(("run_part", String::new()), |f| (f.code, f.detail));
+        EngineError::Altered { what: format!("run `{run}`"), code, detail }.into()
+    })
+}

@@ -1,0 +1,170 @@
+//! `enact run`: one workflow, or one after another from a file of payloads.
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use enact_engine::workspace::Workspace;
+use enact_engine::{Engine, EngineError, EngineOptions, Load, PAYLOAD_BYTES_MAX, RunReport, RunRequest};
+use serde_json::Value;
+
+use crate::args::Global;
+use crate::exit::Exit;
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
+
+/// Run a workflow, commit it to the ledger, and print what happened.
+///
+/// Where no workspace exists, one is created with the built-in packs. The exit code is 0 whenever the run was committed,
+/// whichever exit of the workflow it took.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow, e.g. WF_REGISTER_USER_UNVERIFIED_V0.
+    workflow: String,
+    /// File with the payload, a JSON object; `-` reads standard input.
+    #[arg(long, short, value_name = "FILE", required_unless_present = "batch")]
+    payload: Option<PathBuf>,
+    /// File with one payload per line; one JSON report per line is printed as each run becomes durable.
+    #[arg(long, value_name = "FILE", conflicts_with = "payload")]
+    batch: Option<PathBuf>,
+    /// Runtime binding (RB_…) or environment; the workflow's own default without it.
+    #[arg(long, short, value_name = "NAME")]
+    binding: Option<String>,
+    /// A parameter of the binding.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+    /// Threads that execute a batch.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    jobs: NonZeroUsize,
+    /// Runs of a batch under way at once.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(63))]
+    in_flight: NonZeroUsize,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+pub(crate) fn run(ui: &Ui, global: &Global, args: &RunArgs) -> Result<Exit> {
+    let payload = args.payload.as_deref().map(read_payload).transpose()?;
+    let workspace = open_or_create(ui, global)?;
+    let jobs = u32::try_from(args.jobs.get()).unwrap_or(u32::MAX);
+    let engine = Engine::open(workspace, &EngineOptions { calls_max: jobs.max(2), ..EngineOptions::default() })?;
+    let request = RunRequest {
+        workflow: args.workflow.clone(),
+        payload: Value::Null,
+        binding: args.binding.clone(),
+        parameters: args.parameters.iter().cloned().collect::<BTreeMap<_, _>>(),
+    };
+    match (payload, &args.batch) {
+        (Some(payload), _) => {
+            let report = engine.run(&RunRequest { payload, ..request })?;
+            if ui.json() { ui.document(&report)? } else { print(ui, &report)? }
+            Ok(Exit::Done)
+        }
+        (None, Some(file)) => batch(ui, &engine, &request, file, args),
+        (None, None) => Ok(Exit::Done),
+    }
+}
+
+/// Opens the workspace, or creates the default one and says so.
+fn open_or_create(ui: &Ui, global: &Global) -> Result<Workspace> {
+    match Workspace::open(&global.workspace) {
+        Err(EngineError::NoWorkspace { path }) => {
+            let (workspace, created) = Workspace::create(&path, None)?;
+            ui.note(format!("created the workspace `{}` with the built-in packs ({})", path.display(), created.packs.join(", ")));
+            Ok(workspace)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn read_payload(path: &Path) -> Result<Value> {
+    let bytes = read_bounded(path, PAYLOAD_BYTES_MAX)?;
+    let what = format!("`{}`", path.display());
+    // Strict: duplicate keys would mean one thing here and another elsewhere.
+    let value = enact_core::canonical::parse(&bytes).map_err(|e| EngineError::Json { what, detail: e.to_string() })?;
+    Ok(value)
+}
+
+fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+    let limit = bytes_max as u64 + 1;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| EngineError::file("read", path, e))?;
+    if bytes.len() > bytes_max {
+        return Err(EngineError::PayloadSize { bytes: bytes.len(), bytes_max }.into());
+    }
+    Ok(bytes)
+}
+
+fn batch(ui: &Ui, engine: &Engine, request: &RunRequest, file: &Path, args: &RunArgs) -> Result<Exit> {
+    // All lines are checked before the first is run: a typing error in the middle should not leave half a batch.
+    let text = std::fs::read_to_string(file).map_err(|e| EngineError::file("read", file, e))?;
+    let mut payloads = Vec::new();
+    for (line, number) in text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty()) {
+        let what = format!("line {number} of `{}`", file.display());
+        let payload = enact_core::canonical::parse(line.as_bytes()).map_err(|e| EngineError::Json { what, detail: e.to_string() })?;
+        enact_engine::checked_payload(&payload).with_context(|| format!("line {number} of `{}`", file.display()))?;
+        payloads.push(payload);
+    }
+    let bar = ui.bar(payloads.len() as u64, "runs");
+    let mut payloads = payloads.into_iter();
+    let mut failed: Option<anyhow::Error> = None;
+    let load = Load { workers: args.jobs, in_flight: args.in_flight };
+    engine.run_many(
+        load,
+        || payloads.next().map(|payload| RunRequest { payload, ..request.clone() }),
+        |index, result| {
+            bar.inc(1);
+            let line = match result {
+                Ok(report) => serde_json::to_string(&report),
+                Err(error) => {
+                    let line = serde_json::json!({"index": index, "error": {"code": error.code(), "message": error.to_string()}});
+                    failed.get_or_insert(error.into());
+                    serde_json::to_string(&line)
+                }
+            };
+            let printed = line.map_err(anyhow::Error::from).and_then(|line| ui.raw(format!("{line}\n").as_bytes()));
+            if let Err(error) = printed {
+                failed.get_or_insert(error);
+            }
+        },
+    )?;
+    bar.finish_and_clear();
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Prints a report for people.
+fn print(ui: &Ui, report: &RunReport) -> Result<()> {
+    ui.line(format!("{NAME}{}{NAME:#}  {DIM}{} · {}{DIM:#}", report.workflow, report.run_id, report.binding))?;
+    for node in &report.nodes {
+        let style = match node.status.as_str() {
+            "SUCCESS" | "ACK" => GOOD,
+            _ if node.node_type == "exit" => DIM,
+            _ => WARN,
+        };
+        ui.line(format!("  {:<44} {style}{}{style:#}", node.node, node.status))?;
+    }
+    let style = if report.exit.class == "SUCCESS" { GOOD } else { BAD };
+    let code = report.exit.code.as_deref().map_or_else(String::new, |c| format!(" {DIM}[{c}]{DIM:#}"));
+    ui.line(format!("{style}{}/{}{style:#}{code}", report.exit.class, report.exit.reason))?;
+    let shown = super::show::masked(&report.payload, &report.secrets);
+    ui.line(serde_json::to_string_pretty(&shown)?)?;
+    ui.line(format!("context  {}", report.context_hash))?;
+    ui.line(format!("entry    {} {DIM}{}{DIM:#}", report.entry.seq, report.entry.hash))?;
+    let attempts = if report.attempts > 1 { format!(", attempt {}", report.attempts) } else { String::new() };
+    ui.line(format!("fuel     {}{attempts}", report.fuel_used))?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Exit codes, and how an error reaches the person who has to act on it.
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use enact_engine::error::{EngineError, Kind};
+
+use crate::ui::Ui;
+
+/// How a command ended, when it could be carried out at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done.
+    Done,
+    /// 3: the work was refused by a rule (an inconclusive run, an inadmissible module, a protocol with errors).
+    Refused,
+    /// 4: integrity or replay mismatch.
+    Mismatch,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Refused => Self::from(3),
+            Exit::Mismatch => Self::from(4),
+        }
+    }
+}
+
+/// Prints an error as `error:`, `caused by:` and `hint:` (or as one JSON document) and answers its exit code.
+pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
+    let code = known.map_or("internal", EngineError::code);
+    let hint = known.and_then(EngineError::hint);
+    if ui.json() {
+        let document = serde_json::json!({
+            "error": {
+                "code": code,
+                "message": error.to_string(),
+                "caused_by": error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>(),
+                "hint": hint,
+                "details": known.and_then(EngineError::details),
+            }
+        });
+        let _ = writeln!(std::io::stdout(), "{document:#}");
+    }
+    ui.error(code, error, hint.as_deref(), known);
+    match known.map(EngineError::kind) {
+        Some(Kind::User) => ExitCode::from(1),
+        Some(Kind::Refused) => ExitCode::from(3),
+        Some(Kind::Integrity) => ExitCode::from(4),
+        Some(Kind::Internal) | None => ExitCode::from(255),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

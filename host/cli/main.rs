@@ -1,0 +1,35 @@
+//! `enact`: the command line. It parses, calls the engine, prints, and holds no logic of its own.
+mod args;
+mod cmd;
+mod exit;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.global);
+    let result = match &cli.command {
+        Command::Init(args) => cmd::init::run(&ui, &cli.global, args),
+        Command::Run(args) => cmd::run::run(&ui, &cli.global, args),
+        Command::Runs(args) => cmd::runs::run(&ui, &cli.global, args),
+        Command::Show(args) => cmd::show::run(&ui, &cli.global, args),
+        Command::Trace(args) => cmd::trace::run(&ui, &cli.global, args),
+        Command::Audit(args) => cmd::audit::run(&ui, &cli.global, args),
+        Command::Verify(args) => cmd::verify::run(&ui, &cli.global, args),
+        Command::Ledger(command) => cmd::ledger::run(&ui, &cli.global, command),
+        Command::Protocol(command) => cmd::protocol::run(&ui, &cli.global, command),
+        Command::Module(command) => cmd::module::run(&ui, &cli.global, command),
+        Command::Bench(command) => cmd::bench::run(&ui, &cli.global, command),
+        Command::Completions(args) => cmd::completions::run(&ui, args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&ui, &error),
+    }
+}

@@ -1,0 +1,218 @@
+//! A plan made executable: every target with its admitted module, every intent with its compiled schema.
+//!
+//! Resolved completely before the first node (P-06); nothing is looked up while a run goes on (P-05, P-08).
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use enact_core::hash::Digest;
+use enact_flow::Map;
+use enact_flow::bind::{Plan, Target};
+use enact_wasm::{Limits, Module, Profile, Sandbox};
+use serde_json::Value;
+
+use crate::error::{EngineError, Result};
+
+/// The closed set of host classes that a binding may name (P-09).
+pub const HOST_CLASSES: &[&str] = &[COMPONENT, REFUSED];
+/// A sandboxed component.
+pub const COMPONENT: &str = "component";
+/// Declared, and refused by this binding: every call ends in a fault.
+pub const REFUSED: &str = "refused";
+/// Most host calls of one capability call. A step reads and writes a few rows; a thousand is a storm.
+pub const HOST_CALLS_MAX: u32 = 1_000;
+
+/// Gives the bytes of a module by digest.
+pub trait ModuleSource {
+    /// The bytes, already checked against the digest.
+    fn module(&self, digest: &str) -> Result<Vec<u8>>;
+}
+
+impl ModuleSource for crate::workspace::Workspace {
+    fn module(&self, digest: &str) -> Result<Vec<u8>> {
+        self.module_bytes(digest)
+    }
+}
+
+/// Admitted modules by digest, shared by all plans of a process.
+#[derive(Default)]
+pub struct Modules(Mutex<HashMap<String, Module>>);
+
+impl Modules {
+    /// The admitted module, compiled or taken from the cache on first use.
+    pub fn admit(&self, sandbox: &Sandbox, source: &dyn ModuleSource, digest: &str, name: &str) -> Result<Module> {
+        if let Some(module) = self.lock().get(digest) {
+            return Ok(module.clone());
+        }
+        let bytes = source.module(digest)?;
+        // Strict first: it is the profile that small native-language guests fit, and a fitting one is the better witness.
+        let admitted = sandbox.admit(&bytes, Profile::Strict).or_else(|refused| match refused.is_profile_limit() {
+            true => sandbox.admit(&bytes, Profile::Standard),
+            false => Err(refused),
+        });
+        let module = admitted.map_err(|e| EngineError::ModuleRefused {
+            module: name.to_owned(),
+            code: e.code().to_owned(),
+            detail: e.to_string(),
+        })?;
+        self.lock().insert(digest.to_owned(), module.clone());
+        Ok(module)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Module>> {
+        // The map is only ever inserted into; a panic elsewhere leaves it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One target of a plan, ready to be called.
+pub struct BoundTarget {
+    target: Target,
+    module: Option<Module>,
+    limits: Limits,
+}
+
+impl BoundTarget {
+    /// The resolved binding.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The admitted module, unless the binding refuses the capability.
+    #[must_use]
+    pub fn module(&self) -> Option<&Module> {
+        self.module.as_ref()
+    }
+
+    /// Limits of one call.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether the binding refuses every call.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.module.is_none()
+    }
+}
+
+/// A plan with its modules and schemas.
+pub struct Bound {
+    plan: Arc<Plan>,
+    targets: Vec<BoundTarget>,
+    intents: BTreeMap<String, jsonschema::Validator>,
+    defaults: Vec<(String, Value)>,
+    event_stores: Vec<Option<String>>,
+    module_digests: BTreeMap<String, Digest>,
+}
+
+impl Bound {
+    /// Admits every module and compiles every schema that `plan` needs.
+    pub fn new(plan: Plan, sandbox: &Sandbox, modules: &Modules, source: &dyn ModuleSource) -> Result<Self> {
+        let mut targets = Vec::with_capacity(plan.targets().len());
+        for target in plan.targets() {
+            let module = match target.host.as_str() {
+                COMPONENT => Some(modules.admit(sandbox, source, &target.module_digest, &target.module)?),
+                _ => None,
+            };
+            let limits = Limits {
+                fuel: target.limits.fuel,
+                memory_bytes: target.limits.memory_bytes,
+                output_bytes: target.limits.output_bytes,
+                host_calls: HOST_CALLS_MAX,
+            };
+            targets.push(BoundTarget { target: target.clone(), module, limits });
+        }
+        let mut intents = BTreeMap::new();
+        let mut defaults = Vec::new();
+        for (code, schema) in plan.intents() {
+            intents.insert(code.to_owned(), validator(code, schema)?);
+            defaults.extend(top_level_defaults(schema));
+        }
+        let event_stores = event_stores(&targets);
+        let mut module_digests = BTreeMap::new();
+        for target in plan.targets().iter().filter(|t| !t.module_digest.is_empty()) {
+            let digest = target.module_digest.parse();
+            let digest = digest.map_err(|_| EngineError::ModuleMissing { digest: target.module_digest.clone() })?;
+            module_digests.insert(target.capability.clone(), digest);
+        }
+        Ok(Self { plan: Arc::new(plan), targets, intents, defaults, event_stores, module_digests })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// A target by its index in the plan.
+    pub fn target(&self, index: usize) -> Result<&BoundTarget> {
+        self.targets.get(index).ok_or_else(|| EngineError::Internal { detail: format!("no target {index} in the plan") })
+    }
+
+    /// All targets.
+    #[must_use]
+    pub fn targets(&self) -> &[BoundTarget] {
+        &self.targets
+    }
+
+    /// Whether the payload fits the intent's schema (P-16).
+    #[must_use]
+    pub fn accepts(&self, intent: &str, payload: &Map) -> bool {
+        // Validating borrows a whole value; the map is moved back untouched. An unknown intent is never accepted.
+        self.intents.get(intent).is_some_and(|v| v.is_valid(&Value::Object(payload.clone())))
+    }
+
+    /// Adds the defaults that the intents declare for absent top-level members (P-16).
+    pub fn apply_defaults(&self, payload: &mut Map) {
+        for (key, value) in &self.defaults {
+            if !payload.contains_key(key) {
+                payload.insert(key.clone(), value.clone());
+            }
+        }
+    }
+
+    /// Where admission looks for events, in order; `None` stands for every log.
+    ///
+    /// A binding whose stores share a folder sees the events of its own stores only, so that environments in different
+    /// folders stay apart (P-07); one whose stores lie at the root sees every log.
+    #[must_use]
+    pub fn event_stores(&self) -> &[Option<String>] {
+        &self.event_stores
+    }
+
+    /// The module behind each capability code.
+    #[must_use]
+    pub fn module_digests(&self) -> &BTreeMap<String, Digest> {
+        &self.module_digests
+    }
+}
+
+fn validator(code: &str, schema: &Value) -> Result<jsonschema::Validator> {
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .should_validate_formats(true)
+        // Linear time: a pattern is an input like any other.
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .build(schema)
+        .map_err(|e| EngineError::IntentSchema { intent: code.to_owned(), detail: e.to_string() })
+}
+
+fn top_level_defaults(schema: &Value) -> Vec<(String, Value)> {
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Vec::new() };
+    properties.iter().filter_map(|(key, s)| s.get("default").map(|d| (key.clone(), d.clone()))).collect()
+}
+
+fn event_stores(targets: &[BoundTarget]) -> Vec<Option<String>> {
+    let stores: BTreeSet<&str> = targets.iter().map(|t| t.target.store.as_str()).filter(|s| !s.is_empty()).collect();
+    let mut roots = stores.iter().map(|s| s.split_once('/').map_or("", |(root, _)| root));
+    match roots.next() {
+        Some(root) if !root.is_empty() && roots.all(|other| other == root) => {
+            let logs = targets.iter().filter(|t| t.target.grants.iter().any(|g| g == "log"));
+            let names: BTreeSet<&str> = logs.map(|t| t.target.store.as_str()).filter(|s| !s.is_empty()).collect();
+            names.into_iter().map(|s| Some(s.to_owned())).collect()
+        }
+        _ => vec![None],
+    }
+}

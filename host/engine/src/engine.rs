@@ -1,0 +1,343 @@
+//! The engine of one workspace: binds workflows, executes runs, commits them, runs many at once.
+//!
+//! A run is optimistic: it reads, stages its writes, and its commit validates what it read. Where that no longer holds,
+//! nothing was committed and the run is executed again; it has not touched the world.
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ed25519_dalek::SigningKey;
+use enact_core::entry::Head;
+use enact_core::hash::Digest;
+use enact_core::note;
+use enact_flow::Map;
+use enact_flow::snapshot::Snapshot;
+use enact_store::{Commit, Create, OpenOptions, Reader, Rejection, Store, Writer};
+use enact_wasm::{Backend, CacheOptions, Options, Sandbox};
+use serde_json::Value;
+
+use crate::bound::{Bound, HOST_CLASSES, Modules};
+use crate::error::{EngineError, Result};
+use crate::interpret::Interrupt;
+use crate::live::{Context, Prepared, execute};
+use crate::report::{EntryReport, RunReport};
+use crate::sources::{Sources, System, run_id, time_text};
+use crate::workspace::Workspace;
+
+/// Largest payload of a run. It is stored with every run and crosses the sandbox at every step.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Executions of one run until it gives up. Each conflict means that another run committed, so the system as a whole moves on.
+const ATTEMPTS_MAX: u32 = 1_000;
+/// After this many conflicts a run executes and commits under the process's turn, so that a hot key is taken in turns.
+const OPTIMISTIC_MAX: u32 = 3;
+/// Attempts at a step that failed for a reason of this machine.
+const INFRASTRUCTURE_ATTEMPTS_MAX: u32 = 3;
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct RunRequest {
+    /// The workflow code.
+    pub workflow: String,
+    /// The payload: a JSON object.
+    pub payload: Value,
+    /// A runtime binding or an environment; none means the workflow's own.
+    pub binding: Option<String>,
+    /// Parameters of the binding; the workspace's own where absent here.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// How to open a workspace.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Compiled code or the interpreter.
+    pub backend: Backend,
+    /// How many components may be instantiated at once: a bound on memory.
+    pub calls_max: u32,
+    /// Open without the right to write.
+    pub read_only: bool,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { backend: Backend::Native, calls_max: 8, read_only: false }
+    }
+}
+
+/// An opened workspace that can run workflows.
+pub struct Engine {
+    workspace: Workspace,
+    store: Store,
+    writer: Mutex<Option<Writer>>,
+    turn: Mutex<()>,
+    sandbox: Sandbox,
+    modules: Modules,
+    snapshot: Arc<Snapshot>,
+    bounds: Mutex<HashMap<BindingKey, Arc<Bound>>>,
+    fingerprint: Digest,
+    key: SigningKey,
+    sources: Arc<dyn Sources>,
+}
+
+type BindingKey = (String, Option<String>, BTreeMap<String, String>);
+
+impl Engine {
+    /// Opens a workspace; its ledger is created on first use.
+    pub fn open(workspace: Workspace, options: &EngineOptions) -> Result<Self> {
+        Self::open_with(workspace, options, Arc::new(System::default()))
+    }
+
+    /// The same with another clock and another source of randomness.
+    pub fn open_with(workspace: Workspace, options: &EngineOptions, sources: Arc<dyn Sources>) -> Result<Self> {
+        let snapshot = Arc::new(workspace.sealed()?);
+        let key = SigningKey::from_bytes(&workspace.ledger_seed()?);
+        let origin = workspace.config().origin.clone();
+        let store = Store::open(&OpenOptions {
+            create: (!options.read_only).then(|| Create {
+                public_key: note::encode_key(&origin, &key.verifying_key()),
+                origin: origin.clone(),
+            }),
+            read_only: options.read_only,
+            ..OpenOptions::new(workspace.ledger_path())
+        })?;
+        if store.origin() != origin {
+            return Err(EngineError::Altered {
+                what: "the ledger".to_owned(),
+                code: "ledger_origin",
+                detail: format!("it is `{}`, the workspace is `{origin}`", store.origin()),
+            });
+        }
+        let sandbox = sandbox(&workspace, options)?;
+        let fingerprint = sandbox.fingerprint().digest().parse().map_err(|_| EngineError::Sandbox {
+            detail: "the fingerprint is not a digest".to_owned(),
+        })?;
+        Ok(Self {
+            workspace,
+            store,
+            writer: Mutex::new(None),
+            turn: Mutex::new(()),
+            sandbox,
+            modules: Modules::default(),
+            snapshot,
+            bounds: Mutex::new(HashMap::new()),
+            fingerprint,
+            key,
+            sources,
+        })
+    }
+
+    /// The workspace.
+    #[must_use]
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The ledger and what is committed with it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The sandbox.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// The sealed protocol.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Fingerprint of this engine.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    /// The verifier key of this ledger's checkpoints.
+    #[must_use]
+    pub fn verifier_key(&self) -> String {
+        note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
+    }
+
+    /// Resolves everything a workflow needs, before its first node (P-06).
+    pub fn bind(&self, workflow: &str, binding: Option<&str>, parameters: &BTreeMap<String, String>) -> Result<Arc<Bound>> {
+        let key = (workflow.to_owned(), binding.map(str::to_owned), parameters.clone());
+        if let Some(bound) = lock(&self.bounds).get(&key) {
+            return Ok(Arc::clone(bound));
+        }
+        let config = self.workspace.config();
+        let mut all = config.parameters.clone();
+        all.extend(parameters.iter().map(|(k, v)| (k.clone(), v.clone())));
+        let environment = (!config.environment.is_empty()).then_some(config.environment.as_str());
+        let plan = enact_flow::bind::bind(&self.snapshot, workflow, binding.or(environment), &all, HOST_CLASSES)
+            .map_err(EngineError::Binding)?;
+        let bound = Arc::new(Bound::new(plan, &self.sandbox, &self.modules, &self.workspace)?);
+        lock(&self.bounds).insert(key, Arc::clone(&bound));
+        Ok(bound)
+    }
+
+    /// Runs one workflow and commits it.
+    pub fn run(&self, request: &RunRequest) -> Result<RunReport> {
+        let mut reader = self.store.reader()?;
+        let job = self.job(request)?;
+        let mut attempt = 1;
+        loop {
+            // A hot key degrades to taking turns in this process; other processes are met at the commit only.
+            let turn = (attempt > OPTIMISTIC_MAX).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+            let prepared = self.execute(&job, &mut reader, attempt)?;
+            let outcome = self.commit(vec![prepared])?.pop();
+            drop(turn);
+            match outcome {
+                Some(Ok(report)) => return Ok(report),
+                Some(Err(Refused::Conflict)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Some(Err(Refused::Conflict)) => return Err(EngineError::Contention { attempts: attempt }),
+                Some(Err(Refused::Other(error))) => return Err(error),
+                None => return Err(EngineError::Internal { detail: "a commit without an answer".to_owned() }),
+            }
+        }
+    }
+
+    /// Checks a request and resolves what it names; nothing is executed.
+    pub(crate) fn job(&self, request: &RunRequest) -> Result<Job> {
+        let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
+        let mut payload = checked_payload(&request.payload)?;
+        bound.apply_defaults(&mut payload);
+        let run_id = run_id(&*self.sources).ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
+        Ok(Job { bound, payload, run_id })
+    }
+
+    /// Executes a job once; steps that fail for a reason of this machine are attempted again.
+    pub(crate) fn execute(&self, job: &Job, reader: &mut Reader, attempt: u32) -> Result<Prepared> {
+        let context = Context {
+            origin: &self.workspace.config().origin,
+            node: &self.workspace.config().node,
+            engine: &self.fingerprint,
+            sources: &*self.sources,
+        };
+        let mut tries = 1;
+        loop {
+            match execute(&context, &job.bound, &job.run_id, &job.payload, reader, attempt) {
+                Ok(prepared) => return Ok(prepared),
+                Err(Interrupt::Infrastructure { .. }) if tries < INFRASTRUCTURE_ATTEMPTS_MAX => tries += 1,
+                Err(Interrupt::Infrastructure { step, capability, code }) => {
+                    return Err(EngineError::Infrastructure { step, capability, code, attempts: tries });
+                }
+                Err(Interrupt::Inconclusive { step, capability, code }) => {
+                    return Err(EngineError::Inconclusive { step, capability, code });
+                }
+                Err(Interrupt::Engine(error)) => return Err(error),
+                Err(Interrupt::Diverged(_)) => {
+                    return Err(EngineError::Internal { detail: "a live run has nothing to diverge from".to_owned() });
+                }
+            }
+        }
+    }
+
+    /// One durable commit for a batch of executed runs; answers in the order of the batch.
+    pub(crate) fn commit(&self, batch: Vec<Prepared>) -> Result<Vec<Result<RunReport, Refused>>> {
+        let (commits, mut reports): (Vec<Commit>, Vec<RunReport>) = batch.into_iter().map(|p| (p.commit, p.report)).unzip();
+        let mut guard = lock(&self.writer);
+        let writer = self.writer(&mut guard)?;
+        let origin = &self.workspace.config().origin;
+        let sign = |head: &Head| note::sign(origin, head.size, &head.root(), &self.key);
+        let answers = writer.append(&commits, &time_text(self.sources.now_micros()), &sign)?;
+        drop(guard);
+        let answers = answers.into_iter().zip(reports.drain(..)).map(|(answer, mut report)| match answer {
+            Ok(committed) => {
+                report.entry = EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() };
+                Ok(report)
+            }
+            Err(Rejection::Conflict(_)) => Err(Refused::Conflict),
+            Err(other) => Err(Refused::Other(EngineError::Rejected { code: other.code(), detail: other.to_string() })),
+        });
+        Ok(answers.collect())
+    }
+
+    /// Signs and stores a checkpoint of the present head.
+    pub fn checkpoint(&self) -> Result<String> {
+        let mut guard = lock(&self.writer);
+        let writer = self.writer(&mut guard)?;
+        let head = self.store.reader()?.head()?;
+        if head.size == 0 {
+            return Err(EngineError::EmptyLedger);
+        }
+        let note = note::sign(&self.workspace.config().origin, head.size, &head.root(), &self.key);
+        writer.put_checkpoint(head.size, &note)?;
+        Ok(note)
+    }
+
+    /// Moves everything from the write-ahead log into the ledger file, so that its size can be told.
+    pub(crate) fn settle(&self) -> Result<()> {
+        let mut guard = lock(&self.writer);
+        self.writer(&mut guard)?.checkpoint()?;
+        Ok(())
+    }
+
+    /// The writer, opened on first use: commands that only read never ask for the right to write.
+    fn writer<'a>(&self, guard: &'a mut MutexGuard<'_, Option<Writer>>) -> Result<&'a mut Writer> {
+        if guard.is_none() {
+            let mut writer = self.store.writer()?;
+            writer.put_snapshot(self.snapshot.hash(), &self.snapshot.to_lock())?;
+            **guard = Some(writer);
+        }
+        guard.as_mut().ok_or(EngineError::Internal { detail: "no writer".to_owned() })
+    }
+
+}
+
+/// A checked request with everything resolved.
+pub(crate) struct Job {
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) payload: Map,
+    pub(crate) run_id: String,
+}
+
+/// Why one run of a batch was not committed.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// What it had read has changed: execute it again.
+    Conflict,
+    /// It cannot be committed.
+    Other(EngineError),
+}
+
+/// Most executions of one run.
+pub(crate) const fn attempts_max() -> u32 {
+    ATTEMPTS_MAX
+}
+
+/// A sandbox for a workspace, with the workspace's cache of compiled modules.
+pub fn sandbox(workspace: &Workspace, options: &EngineOptions) -> Result<Sandbox> {
+    let cache = CacheOptions { dir: workspace.cache_path(), key: workspace.cache_key()? };
+    Sandbox::new(&Options {
+        backend: options.backend,
+        cache: Some(cache),
+        max_concurrent_calls: options.calls_max,
+        ..Options::default()
+    })
+    .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
+}
+
+/// A payload that can be recorded: an object of bounded size whose numbers every reader understands alike.
+pub fn checked_payload(payload: &Value) -> Result<Map> {
+    let map = match payload {
+        Value::Object(map) => map,
+        Value::Null => return Err(EngineError::PayloadShape { got: "null" }),
+        Value::Bool(_) => return Err(EngineError::PayloadShape { got: "a boolean" }),
+        Value::Number(_) => return Err(EngineError::PayloadShape { got: "a number" }),
+        Value::String(_) => return Err(EngineError::PayloadShape { got: "a string" }),
+        Value::Array(_) => return Err(EngineError::PayloadShape { got: "an array" }),
+    };
+    enact_core::canonical::admit_payload(payload).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
+    let bytes = crate::canonical::object(map)?.len();
+    if bytes > PAYLOAD_BYTES_MAX {
+        return Err(EngineError::PayloadSize { bytes, bytes_max: PAYLOAD_BYTES_MAX });
+    }
+    Ok(map.clone())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while one was held leaves a cache or a connection, both of which are checked again before use.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,213 @@
+//! Why something could not be decided or done. A refusal by a rule is usually data; here are the ones that end a command.
+//!
+//! Codes are stable and listed in `protocol/errors.md`; prose may change and never reaches a hash.
+use std::path::{Path, PathBuf};
+
+use enact_flow::bind::BindingReport;
+use enact_flow::problem::Problem;
+use enact_store::StoreError;
+
+/// Result of the engine.
+pub type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+/// Who has to act on an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The person at the keyboard: a wrong name, a missing file, bad input.
+    User,
+    /// A rule refused the work; nothing was changed.
+    Refused,
+    /// Stored bytes are not what they claim to be.
+    Integrity,
+    /// Our own defect or a machine that gave up.
+    Internal,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the variants' messages say what they are; fields are the facts in them")]
+pub enum EngineError {
+    #[error("no workspace at `{}`", path.display())]
+    NoWorkspace { path: PathBuf },
+    #[error("`{}` is a workspace already", path.display())]
+    WorkspaceExists { path: PathBuf },
+    #[error("cannot {verb} `{}`", path.display())]
+    File { verb: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("`{}` is larger than the {bytes_max} bytes allowed", path.display())]
+    FileTooLarge { path: PathBuf, bytes_max: u64 },
+    #[error("the configuration is not valid: {detail}")]
+    Config { detail: String },
+    #[error("`{origin}` cannot name a ledger")]
+    Origin { origin: String },
+    #[error("`{name}` does not hold a key of 32 bytes in hexadecimal")]
+    Key { name: String },
+    #[error("{what} is not valid JSON: {detail}")]
+    Json { what: String, detail: String },
+    #[error("the payload must be a JSON object, got {got}")]
+    PayloadShape { got: &'static str },
+    #[error("the payload cannot be recorded: {detail}")]
+    PayloadValue { detail: String },
+    #[error("the payload has {bytes} bytes of the {bytes_max} allowed")]
+    PayloadSize { bytes: usize, bytes_max: usize },
+    #[error("`{name}` cannot name an artifact")]
+    ArtifactName { name: String },
+    #[error("the protocol was not sealed")]
+    NotSealed,
+    #[error("the protocol has {} problem(s): {}", problems.len(), first(problems))]
+    Protocol { problems: Vec<Problem> },
+    #[error("{}: {} `{}` in `{}`: {}", .0.phase, .0.check, .0.binding, .0.artifact, .0.detail)]
+    Binding(Box<BindingReport>),
+    #[error("the schema of `{intent}` cannot be used: {detail}")]
+    IntentSchema { intent: String, detail: String },
+    #[error("module `{digest}` is not in this workspace")]
+    ModuleMissing { digest: String },
+    #[error("a module is not the one it was sealed as: expected {expected}, got {got}")]
+    ModuleDigest { expected: String, got: String },
+    #[error("module `{module}` was refused: {detail}")]
+    ModuleRefused { module: String, code: String, detail: String },
+    #[error("the sandbox could not be set up: {detail}")]
+    Sandbox { detail: String },
+    #[error("the run cannot be decided: step {step} (`{capability}`) ended in `{code}`")]
+    Inconclusive { step: u32, capability: String, code: String },
+    #[error("step {step} (`{capability}`) failed {attempts} times for a reason of this machine: `{code}`")]
+    Infrastructure { step: u32, capability: String, code: String, attempts: u32 },
+    #[error("the run met other runs' writes {attempts} times")]
+    Contention { attempts: u32 },
+    #[error("the commit was refused: {detail}")]
+    Rejected { code: &'static str, detail: String },
+    #[error("no artifact `{code}` in the sealed protocol")]
+    NoArtifact { code: String },
+    #[error("no run `{run}` in this ledger")]
+    NoRun { run: String },
+    #[error("no entry {seq} in this ledger of {size}")]
+    NoEntry { seq: u64, size: u64 },
+    #[error("the ledger is empty")]
+    EmptyLedger,
+    #[error("{what} was altered: {detail}")]
+    Altered { what: String, code: &'static str, detail: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the event logs cannot be read: {detail}")]
+    Unreadable { detail: String },
+    #[error("internal: {detail}")]
+    Internal { detail: String },
+}
+
+fn first(problems: &[Problem]) -> String {
+    problems.first().map_or_else(String::new, |p| format!("{} at `{}`: {}", p.artifact, p.at, p.detail))
+}
+
+impl EngineError {
+    /// A file that could not be used.
+    pub fn file(verb: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::File { verb, path: path.to_owned(), source }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NoWorkspace { .. } => "no_workspace",
+            Self::WorkspaceExists { .. } => "workspace_exists",
+            Self::File { source, .. } => file_code(source),
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::Config { .. } => "config_invalid",
+            Self::Origin { .. } => "origin_invalid",
+            Self::Key { .. } => "key_invalid",
+            Self::Json { .. } => "json_invalid",
+            Self::PayloadShape { .. } => "payload_not_object",
+            Self::PayloadValue { .. } => "payload_value",
+            Self::PayloadSize { .. } => "payload_too_large",
+            Self::ArtifactName { .. } => "artifact_name",
+            Self::NotSealed => "not_sealed",
+            Self::Protocol { problems } => problems.first().map_or("protocol_invalid", |p| p.code),
+            Self::Binding(report) => report.code(),
+            Self::IntentSchema { .. } => "intent_schema",
+            Self::ModuleMissing { .. } => "module_missing",
+            Self::ModuleDigest { .. } => "module_digest",
+            Self::ModuleRefused { .. } => "module_refused",
+            Self::Sandbox { .. } => "sandbox",
+            Self::Inconclusive { .. } => "inconclusive",
+            Self::Infrastructure { .. } => "infrastructure",
+            Self::Contention { .. } => "contention",
+            Self::Rejected { code, .. } => code,
+            Self::NoArtifact { .. } => "no_artifact",
+            Self::NoRun { .. } => "no_run",
+            Self::NoEntry { .. } => "no_entry",
+            Self::EmptyLedger => "ledger_empty",
+            Self::Altered { code, .. } => code,
+            Self::Store(e) => e.code(),
+            Self::Unreadable { .. } => "events_unreadable",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// Who has to act.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Inconclusive { .. } | Self::ModuleRefused { .. } | Self::Contention { .. } | Self::Rejected { .. } => Kind::Refused,
+            Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
+            Self::Store(e) if e.is_corruption() => Kind::Integrity,
+            Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
+            _ => Kind::User,
+        }
+    }
+
+    /// What to do about it, when there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoWorkspace { .. } => "create one with `enact init`, or name one with `--workspace`".to_owned(),
+            Self::WorkspaceExists { .. } => "use it with `--workspace`, or choose another folder".to_owned(),
+            Self::File { path, source, .. } => match file_code(source) {
+                "file_missing" => "check the path; `-` reads standard input".to_owned(),
+                "permission_denied" => format!("make `{}` readable and its folder writable for you", path.display()),
+                "read_only" => "choose a workspace on a writable file system with `--workspace`".to_owned(),
+                "disk_full" => "free some space and run the command again; nothing was changed".to_owned(),
+                _ => return None,
+            },
+            Self::Config { .. } => "compare `enact.toml` with the one that `enact init` writes".to_owned(),
+            Self::Origin { .. } => "use up to 128 visible ASCII characters without spaces or `+`".to_owned(),
+            Self::Json { .. } | Self::PayloadShape { .. } => "pass a JSON object such as {\"key\": \"value\"}".to_owned(),
+            Self::PayloadValue { .. } => "keep integers within ±(2^53−1); write larger numbers as strings".to_owned(),
+            Self::NotSealed => "seal it with `enact protocol seal`".to_owned(),
+            Self::Protocol { problems } => return problems.first().map(|p| p.hint.clone()).filter(|h| !h.is_empty()),
+            Self::Binding(report) => report.resolution.clone(),
+            Self::ModuleMissing { .. } => "restore the file under `modules/` from where you took it; its name is its digest".to_owned(),
+            Self::ModuleDigest { .. } => "the file was replaced; put the sealed one back, or seal the protocol again knowingly".to_owned(),
+            Self::ModuleRefused { .. } => "see all refusals with `enact module inspect FILE`".to_owned(),
+            Self::Inconclusive { .. } => "nothing was recorded; raise the limit in the binding or mend the module".to_owned(),
+            Self::Contention { .. } => "nothing was recorded; run it again".to_owned(),
+            Self::NoArtifact { .. } => "list them with `enact protocol show`".to_owned(),
+            Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
+            Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
+            Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
+            Self::Altered { .. } => "restore the ledger from a copy that verifies; `enact verify` lists every finding".to_owned(),
+            Self::Store(e) => return Some(e.hint()),
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Structured facts for `--json`.
+    #[must_use]
+    pub fn details(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::Binding(report) => serde_json::to_value(report).ok(),
+            Self::Protocol { problems } => serde_json::to_value(problems).ok(),
+            _ => None,
+        }
+    }
+}
+
+fn file_code(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as K;
+    match source.kind() {
+        K::NotFound => "file_missing",
+        K::PermissionDenied => "permission_denied",
+        K::ReadOnlyFilesystem => "read_only",
+        K::StorageFull | K::QuotaExceeded => "disk_full",
+        _ => "file",
+    }
+}

@@ -1,0 +1,31 @@
+//! The edge that owns clock, threads and seeds: runs, commits and audits governed workflows.
+//!
+//! It routes by structure only; no domain is known here. What is allowed is decided by the pure crates below.
+pub mod audit;
+pub mod bench;
+pub mod bound;
+pub mod canonical;
+pub mod embedded;
+mod engine;
+pub mod error;
+pub mod evidence;
+mod examine;
+pub mod import;
+pub mod interpret;
+mod live;
+mod pool;
+pub mod report;
+pub mod sources;
+pub mod state;
+pub mod trace;
+pub mod transcript;
+mod verify;
+pub mod workspace;
+pub mod world;
+
+pub use engine::{Engine, EngineOptions, PAYLOAD_BYTES_MAX, RunRequest, checked_payload, sandbox};
+pub use error::{EngineError, Kind, Result};
+pub use examine::{AuditOptions, AuditReport};
+pub use pool::Load;
+pub use report::{EntryReport, ExitReport, RunReport};
+pub use verify::{CheckReport, VerifyReport};

@@ -1,0 +1,265 @@
+//! A live run: the dispatcher that really calls, and the evidence turned into one commit.
+use enact_core::entry::{Draft, Local};
+use enact_core::hash::{Digest, blob_hash, context_hash};
+use enact_core::receipt::{Admission, AdmissionFinding, Exit, ExitClass, RunReceipt};
+use enact_flow::Map;
+use enact_flow::bind::TargetKind;
+use enact_flow::traverse::{AdmitAsk, Class, Event, EventMatch, StepAsk};
+use enact_store::stage::{Stage, Staged};
+use enact_store::state::StateRead;
+use enact_store::{Commit, RunRow};
+use enact_wasm::{CallReport, EffectCall, Outcome};
+
+use crate::bound::{Bound, BoundTarget};
+use crate::error::{EngineError, Result};
+use crate::interpret::{Dispatch, Execution, Interrupt, interpret};
+use crate::report::{EntryReport, ExitReport, RunReport};
+use crate::sources::{Sources, time_text};
+use crate::trace::Trace;
+use crate::transcript::{Step, Transcript, VERSION};
+use crate::world::World;
+
+/// A run that was executed and is ready to be committed.
+pub(crate) struct Prepared {
+    /// The commit.
+    pub(crate) commit: Commit,
+    /// The report; its entry is filled in by the commit.
+    pub(crate) report: RunReport,
+}
+
+/// What is the same for every run of a process.
+pub(crate) struct Context<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) engine: &'a Digest,
+    pub(crate) sources: &'a dyn Sources,
+}
+
+/// Executes a run against the state behind `state` and prepares its commit; nothing is visible to anyone yet.
+pub(crate) fn execute<S: StateRead>(
+    context: &Context<'_>,
+    bound: &Bound,
+    run_id: &str,
+    payload: &Map,
+    state: &mut S,
+    attempt: u32,
+) -> Result<Prepared, Interrupt> {
+    let started = context.sources.now_micros();
+    let at = time_text(started);
+    let input = canonical_payload(payload)?;
+    let mut live = Live {
+        run_id,
+        stage: Stage::new(state),
+        sources: context.sources,
+        trace: Trace::start(started),
+        admission: None,
+        roots: bound.event_stores(),
+    };
+    let execution = interpret(bound, payload.clone(), &flow_time(&at), &mut live)?;
+    let staged = live.stage.finish().map_err(|e| Interrupt::Engine(e.into()))?;
+    let evidence = Gathered { input, execution, trace: live.trace, admission: live.admission, staged };
+    prepare(context, bound, run_id, &at, evidence, attempt).map_err(Interrupt::Engine)
+}
+
+/// The form in which artifacts see the time: `+00:00`, not `Z`.
+pub(crate) fn flow_time(at: &str) -> String {
+    format!("{}+00:00", at.trim_end_matches('Z'))
+}
+
+fn canonical_payload(payload: &Map) -> Result<Vec<u8>, Interrupt> {
+    crate::canonical::object(payload).map_err(Interrupt::Engine)
+}
+
+struct Live<'a, 'r, S: StateRead> {
+    run_id: &'a str,
+    stage: Stage<'r, S>,
+    sources: &'a dyn Sources,
+    trace: Trace,
+    admission: Option<Admission>,
+    roots: &'a [Option<String>],
+}
+
+impl<S: StateRead> Live<'_, '_, S> {
+    fn find(&mut self, asked: &[EventMatch]) -> Result<Vec<AdmissionFinding>, Interrupt> {
+        let mut findings = Vec::with_capacity(asked.len());
+        for event in asked {
+            let mut found = false;
+            for store in self.roots {
+                found = found
+                    || self
+                        .stage
+                        .find_event(store.as_deref(), &event.event, &event.fields)
+                        .map_err(|e| Interrupt::Engine(EngineError::Unreadable { detail: e.to_string() }))?;
+            }
+            findings.push(AdmissionFinding { event: event.event.to_string(), found });
+        }
+        Ok(findings)
+    }
+}
+
+impl<S: StateRead> Dispatch for Live<'_, '_, S> {
+    fn admit(&mut self, ask: &AdmitAsk) -> Result<Admission, Interrupt> {
+        let admission = Admission { requires: self.find(&ask.requires)?, forbids: self.find(&ask.forbids)? };
+        self.admission = Some(admission.clone());
+        Ok(admission)
+    }
+
+    fn call(&mut self, target: &BoundTarget, ask: &StepAsk, inputs: &str) -> Result<CallReport, Interrupt> {
+        let Some(module) = target.module() else {
+            return Err(Interrupt::Engine(EngineError::Internal { detail: "a refused target was called".to_owned() }));
+        };
+        if target.target().kind == TargetKind::Transform {
+            return Ok(module.transform(target.limits(), &ask.capability, inputs));
+        }
+        let key = idempotency_key(self.run_id, ask.step);
+        let call = EffectCall {
+            capability: &ask.capability,
+            operation: &ask.operation,
+            inputs,
+            store: &ask.store,
+            idempotency_key: &key,
+            grants: &target.target().grants,
+        };
+        let before = self.stage.mark();
+        let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources };
+        let report = module.side_effect(target.limits(), &call, &mut world);
+        if !matches!(report.outcome, Outcome::Ok { .. }) {
+            // What a call that did not answer has staged is not part of the run.
+            self.stage.rollback(before);
+        }
+        Ok(report)
+    }
+
+    fn finished(&mut self, _ask: &StepAsk, _step: &Step, _outputs: &str) -> Result<(), Interrupt> {
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) {
+        self.trace.push(event, self.sources.now_micros());
+    }
+}
+
+/// Equal for every attempt at this step of this run; different for every other step.
+pub(crate) fn idempotency_key(run_id: &str, step: u32) -> String {
+    format!("{run_id}/{step}")
+}
+
+/// What an execution leaves behind, before it is hashed.
+struct Gathered {
+    input: Vec<u8>,
+    execution: Execution,
+    trace: Trace,
+    admission: Option<Admission>,
+    staged: Staged,
+}
+
+fn prepare(
+    context: &Context<'_>,
+    bound: &Bound,
+    run_id: &str,
+    at: &str,
+    gathered: Gathered,
+    attempt: u32,
+) -> Result<Prepared> {
+    let Gathered { input, execution, trace, admission, staged: Staged { reads, writes } } = gathered;
+    let plan = bound.plan();
+    let output = crate::canonical::object(&execution.termination.payload)?;
+    let output_hash = context_hash(&output);
+    let nodes = trace.nodes();
+    let trace = trace.to_bytes()?;
+    let steps = count(execution.steps.len());
+    let transcript = Transcript {
+        v: VERSION,
+        run: run_id.to_owned(),
+        at: at.to_owned(),
+        binding: plan.binding_code().to_owned(),
+        parameters: plan.parameters().clone(),
+        steps: execution.steps,
+    };
+    let transcript = serde_json::to_vec(&transcript).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
+    let termination = &execution.termination;
+    let exit = Exit {
+        class: exit_class(termination.class),
+        reason: termination.reason.clone(),
+        code: termination.code.clone(),
+    };
+    let receipt = RunReceipt {
+        run: run_id.to_owned(),
+        workflow: plan.workflow().to_owned(),
+        snapshot: digest(plan.snapshot())?,
+        binding: plan.binding_code().to_owned(),
+        environment: plan.environment().to_owned(),
+        plan: digest(plan.digest())?,
+        modules: bound.module_digests().clone(),
+        engine: *context.engine,
+        input: context_hash(&input),
+        output: output_hash,
+        trace: blob_hash(&trace),
+        transcript: blob_hash(&transcript),
+        admission,
+        exit: exit.clone(),
+        fuel_used: execution.fuel_used.to_string(),
+        nodes: count(nodes.len()),
+        steps,
+        reads: count(reads.len()),
+        writes: count(writes.len()),
+    };
+    let report = RunReport {
+        run_id: run_id.to_owned(),
+        workflow: plan.workflow().to_owned(),
+        binding: plan.binding_code().to_owned(),
+        environment: plan.environment().to_owned(),
+        at: at.to_owned(),
+        exit: ExitReport { class: exit.class.as_str().to_owned(), reason: exit.reason.clone(), code: exit.code.clone() },
+        context_hash: output_hash.to_string(),
+        payload: execution.termination.payload,
+        nodes,
+        entry: EntryReport { seq: 0, hash: String::new() },
+        fuel_used: execution.fuel_used,
+        attempts: attempt,
+        secrets: plan.secrets().iter().cloned().collect(),
+    };
+    let commit = Commit {
+        origin: context.origin.to_owned(),
+        draft: Draft {
+            protocol: receipt.snapshot,
+            at: at.to_owned(),
+            records: vec![receipt.record()],
+            local: Local { node: context.node.to_owned(), attempt },
+        },
+        run: RunRow {
+            run_id: run_id.to_owned(),
+            workflow: receipt.workflow,
+            snapshot: plan.snapshot().to_owned(),
+            binding: receipt.binding,
+            at: at.to_owned(),
+            class: exit.class.as_str().to_owned(),
+            reason: exit.reason,
+            code: exit.code,
+            trace,
+            transcript,
+            input,
+            output,
+        },
+        reads,
+        writes,
+    };
+    Ok(Prepared { commit, report })
+}
+
+fn exit_class(class: Class) -> ExitClass {
+    match class {
+        Class::Success => ExitClass::Success,
+        Class::Failure => ExitClass::Failure,
+        Class::Abort => ExitClass::Abort,
+        Class::Timeout => ExitClass::Timeout,
+    }
+}
+
+fn digest(text: &str) -> Result<Digest> {
+    text.parse().map_err(|_| EngineError::Internal { detail: format!("`{text}` is not a digest") })
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,178 @@
+//! The state audit: refold the host stores from the committed runs and check every recorded read against them.
+//!
+//! A transcript says what the host answered. This check computes what the stores held at that moment, from the runs before,
+//! through the same staging code as a live run. What came from outside (clock, randomness) cannot be corroborated and is counted.
+use enact_core::receipt::{Admission, AdmissionFinding};
+use enact_flow::traverse::EventMatch;
+use enact_store::stage::Stage;
+use enact_store::{Fold, Reader, StateRead};
+use enact_wasm::{Answer, Fault};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::audit::{Diverged, Replayed};
+use crate::error::{EngineError, Result};
+use crate::interpret::Divergence;
+use crate::world::answer_store;
+
+/// How many rows are compared at a time: bounds memory, not the result.
+const PAGE: u64 = 1_024;
+
+/// What the state audit counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct StateCounts {
+    /// Recorded answers that the refolded stores gave as well.
+    pub corroborated: u64,
+    /// Recorded answers about which the stores can say nothing: clock, randomness, a store out of service.
+    pub uncorroborated: u64,
+    /// Refusals by the sandbox, which the re-execution has already reproduced.
+    pub refused: u64,
+}
+
+/// Refolds the host stores, run by run in ledger order.
+#[derive(Default)]
+pub struct StateAudit {
+    fold: Fold,
+    counts: StateCounts,
+}
+
+impl StateAudit {
+    /// Counts so far.
+    #[must_use]
+    pub fn counts(&self) -> StateCounts {
+        self.counts
+    }
+
+    /// Applies the next run of the ledger; answers the first recorded read that the stores did not hold.
+    pub fn apply(&mut self, run: &Replayed) -> Result<Option<Diverged>> {
+        let receipt = &run.evidence.receipt;
+        let at = |node: String, step, code, expected, got| {
+            Some(Diverged {
+                run: receipt.run.clone(),
+                seq: run.evidence.seq,
+                at: Divergence { node, step, code, expected, got },
+            })
+        };
+        let mut stage = Stage::new(&mut self.fold);
+        if let (Some(asked), Some(recorded)) = (&run.asked, &receipt.admission) {
+            let mut found = Admission::default();
+            found.requires = find(&mut stage, run, &asked.requires)?;
+            found.forbids = find(&mut stage, run, &asked.forbids)?;
+            if found != *recorded {
+                return Ok(at(String::new(), None, "state_admission", json!(recorded), json!(found)));
+            }
+        }
+        for (index, step) in (0_u32..).zip(&run.evidence.transcript.steps) {
+            let bound_store = run.stores.get(step.target as usize).map_or("", String::as_str);
+            let before = stage.mark();
+            for (call_index, call) in step.calls.iter().enumerate() {
+                if matches!(&call.answer, Answer::Fault(Fault::Denied(_) | Fault::Limit(_))) {
+                    self.counts.refused += 1;
+                    continue;
+                }
+                let outside = call.request.store().is_some_and(|s| s != bound_store);
+                let held = if outside { None } else { answer_store(&mut stage, &call.request) };
+                match held {
+                    Some(answer) if answer == call.answer => self.counts.corroborated += 1,
+                    Some(_) if matches!(&call.answer, Answer::Fault(Fault::Unavailable(_))) => self.counts.uncorroborated += 1,
+                    None if !outside => self.counts.uncorroborated += 1,
+                    held => {
+                        let expected = json!({"call": call_index, "request": call.request, "answer": held});
+                        let got = json!({"call": call_index, "answer": call.answer});
+                        return Ok(at(String::new(), Some(index), "state_read", expected, got));
+                    }
+                }
+            }
+            if step.trap {
+                stage.rollback(before);
+            }
+        }
+        let staged = stage.finish()?;
+        let counted = (staged.reads.len() as u64, staged.writes.len() as u64);
+        if counted != (u64::from(receipt.reads), u64::from(receipt.writes)) {
+            return Ok(at(String::new(), None, "state_counts", json!([receipt.reads, receipt.writes]), json!(counted)));
+        }
+        self.fold.apply(&staged.writes)?;
+        Ok(None)
+    }
+
+    /// Compares the refolded stores with the stored ones; answers the first difference of each store.
+    pub fn compare(&mut self, reader: &mut Reader) -> Result<Vec<Divergence>> {
+        let mut differences = Vec::new();
+        let held = reader.stores()?;
+        let folded = self.fold.stores();
+        for info in &held {
+            if !folded.iter().any(|f| f.name == info.name) {
+                differences.push(store_difference(&info.name, "state_store", json!(null), json!(info)));
+            }
+        }
+        for info in &folded {
+            let Some(stored) = held.iter().find(|s| s.name == info.name) else {
+                differences.push(store_difference(&info.name, "state_store", json!(info), json!(null)));
+                continue;
+            };
+            if stored.quarantined.is_none() && (stored.kind, stored.version, stored.len, stored.live) != (info.kind, info.version, info.len, info.live) {
+                differences.push(store_difference(&info.name, "state_store", json!(info), json!(stored)));
+                continue;
+            }
+            differences.extend(self.rows(reader, &info.name)?);
+            differences.extend(self.records(reader, &info.name, info.len)?);
+        }
+        Ok(differences)
+    }
+
+    fn rows(&mut self, reader: &mut Reader, store: &str) -> Result<Option<Divergence>> {
+        let mut after: Option<String> = None;
+        loop {
+            let expected = self.fold.rows(store, after.as_deref(), PAGE)?;
+            let got = reader.rows(store, after.as_deref(), PAGE)?;
+            if let Some((e, g)) = unequal(&expected, &got) {
+                return Ok(Some(store_difference(store, "state_row", json!(e), json!(g))));
+            }
+            match expected.last() {
+                Some((key, _)) => after = Some(key.clone()),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn records(&mut self, reader: &mut Reader, store: &str, len: u64) -> Result<Option<Divergence>> {
+        let mut from = 0;
+        while from < len {
+            let expected = self.fold.log_read(store, from, PAGE)?;
+            let got = reader.log_read(store, from, PAGE)?;
+            if let Some((e, g)) = unequal(&expected, &got) {
+                return Ok(Some(store_difference(store, "state_record", json!(e), json!(g))));
+            }
+            if expected.is_empty() {
+                return Ok(None);
+            }
+            from += PAGE;
+        }
+        Ok(None)
+    }
+}
+
+fn find(stage: &mut Stage<'_, Fold>, run: &Replayed, asked: &[EventMatch]) -> Result<Vec<AdmissionFinding>> {
+    let mut findings = Vec::with_capacity(asked.len());
+    for event in asked {
+        let mut found = false;
+        for store in &run.event_stores {
+            found = found
+                || stage
+                .find_event(store.as_deref(), &event.event, &event.fields)
+                .map_err(|e| EngineError::Unreadable { detail: e.to_string() })?;
+        }
+        findings.push(AdmissionFinding { event: event.event.to_string(), found });
+    }
+    Ok(findings)
+}
+
+fn unequal<'a, T: PartialEq>(expected: &'a [T], got: &'a [T]) -> Option<(Option<&'a T>, Option<&'a T>)> {
+    let longest = expected.len().max(got.len());
+    (0..longest).map(|i| (expected.get(i), got.get(i))).find(|(e, g)| e != g)
+}
+
+fn store_difference(store: &str, code: &'static str, expected: serde_json::Value, got: serde_json::Value) -> Divergence {
+    Divergence { node: store.to_owned(), step: None, code, expected, got }
+}

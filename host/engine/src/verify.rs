@@ -1,0 +1,182 @@
+//! Verification of a whole ledger: chain, tree, checkpoints, and that the stored parts of every run are the receipt's.
+//!
+//! It streams and re-executes nothing; that is the audit's work.
+use std::collections::BTreeSet;
+
+use ed25519_dalek::VerifyingKey;
+use enact_core::hash::Digest;
+use enact_core::note;
+use enact_core::verify::{Finding, Verifier};
+use enact_flow::snapshot::Snapshot;
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::error::{EngineError, Kind, Result};
+use crate::evidence;
+
+/// Findings are listed up to this many; a ruined file should not print forever.
+const FINDINGS_MAX: usize = 1_000;
+
+/// One check and how it came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// What was checked.
+    pub name: &'static str,
+    /// Over how many things.
+    pub count: u64,
+    /// Everything was as it should be.
+    pub ok: bool,
+}
+
+/// What a verification found; the stable shape of `enact verify --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// The highest rung reached: `CONSISTENT`, `SIGNED`, or `ALTERED` when anything is wrong.
+    pub verdict: &'static str,
+    /// Entries in the ledger.
+    pub entries: u64,
+    /// Root of the Merkle tree over them.
+    pub root: String,
+    /// The ledger's name.
+    pub origin: String,
+    /// What was checked.
+    pub checks: Vec<CheckReport>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What was not looked at.
+    pub not_checked: Vec<String>,
+}
+
+impl Engine {
+    /// Verifies the ledger against `key` (or the workspace's own); `progress` is told after each entry.
+    pub fn verify(&self, key: Option<&str>, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
+        let own = self.verifier_key();
+        let (_, key) = note::decode_key(key.unwrap_or(&own)).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
+        let mut reader = self.store().reader()?;
+        let origin = self.workspace().config().origin.clone();
+        let mut findings = Vec::new();
+        let mut verifier = Verifier::new(&origin);
+        let notes = self.notes(&key, &mut verifier)?;
+        let head = reader.head()?;
+        let (mut snapshots, mut modules) = (BTreeSet::new(), BTreeSet::new());
+        let mut runs_wrong = 0_usize;
+        let mut entries_wrong = 0_usize;
+        for seq in 0..head.size {
+            let Some(entry) = reader.entry(seq)? else {
+                entries_wrong += 1;
+                findings.push(Finding { code: "entry_missing", seq: Some(seq), detail: "no such entry".to_owned() });
+                continue;
+            };
+            if let Err(finding) = verifier.feed(seq, &entry.bytes, &entry.leaf) {
+                entries_wrong += 1;
+                findings.push(finding);
+            } else {
+                let before = findings.len();
+                self.run_parts(&mut reader, &entry, &mut findings, &mut snapshots, &mut modules)?;
+                runs_wrong += usize::from(findings.len() > before);
+            }
+            if findings.len() > FINDINGS_MAX {
+                break;
+            }
+            progress(seq);
+        }
+        let whole = verifier.finish(&head);
+        let (count, tree_ok) = (head.size, whole.is_empty());
+        findings.extend(whole);
+        let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut findings)?;
+        let modules_wrong = self.modules(&modules, &mut findings)?;
+        let ok = findings.is_empty();
+        Ok(VerifyReport {
+            verdict: if !ok { "ALTERED" } else if notes > 1 { "CONSISTENT" } else { "SIGNED" },
+            entries: count,
+            root: Digest::sha256(head.root()).to_string(),
+            origin,
+            checks: vec![
+                CheckReport { name: "entries are canonical, chained, and the leaves of the tree", count, ok: entries_wrong == 0 },
+                CheckReport { name: "head and signed checkpoints match the tree", count: notes, ok: tree_ok },
+                CheckReport { name: "stored parts of runs match their receipts", count, ok: runs_wrong == 0 },
+                CheckReport { name: "sealed protocols match their hashes", count: snapshots.len() as u64, ok: snapshots_wrong == 0 },
+                CheckReport { name: "modules match their digests", count: modules.len() as u64, ok: modules_wrong == 0 },
+            ],
+            findings,
+            not_checked: vec![
+                "that runs give the same results again (`enact audit`)".to_owned(),
+                "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
+                "that other copies of this ledger agree (compare checkpoints)".to_owned(),
+            ],
+        })
+    }
+
+    fn notes(&self, key: &VerifyingKey, verifier: &mut Verifier) -> Result<u64> {
+        let reader = &mut self.store().reader()?;
+        let mut notes = 0;
+        if let Some(text) = reader.note()? {
+            verifier.note(&text, key);
+            notes += 1;
+        }
+        for checkpoint in reader.checkpoints()? {
+            verifier.note(&checkpoint.note, key);
+            notes += 1;
+        }
+        Ok(notes)
+    }
+
+    fn run_parts(
+        &self,
+        reader: &mut enact_store::Reader,
+        entry: &enact_store::StoredEntry,
+        findings: &mut Vec<Finding>,
+        snapshots: &mut BTreeSet<String>,
+        modules: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        let receipt = match evidence::receipt(entry) {
+            Ok(receipt) => receipt,
+            Err(finding) => {
+                findings.push(finding);
+                return Ok(());
+            }
+        };
+        match reader.run_by_seq(entry.seq)? {
+            Some(stored) => findings.extend(evidence::mismatches(entry.seq, &receipt, &stored.run)),
+            None => findings.push(Finding {
+                code: "run_missing",
+                seq: Some(entry.seq),
+                detail: format!("the parts of `{}` are not there", receipt.run),
+            }),
+        }
+        snapshots.insert(receipt.snapshot.to_string());
+        modules.extend(receipt.modules.values().map(ToString::to_string));
+        Ok(())
+    }
+
+    fn snapshots(&self, reader: &mut enact_store::Reader, hashes: &BTreeSet<String>, findings: &mut Vec<Finding>) -> Result<usize> {
+        let before = findings.len();
+        for hash in hashes {
+            let detail = match reader.snapshot(hash)? {
+                None => "is not there".to_owned(),
+                Some(bytes) => match Snapshot::from_lock(&bytes) {
+                    Ok(snapshot) if snapshot.hash() == hash => continue,
+                    Ok(snapshot) => format!("hashes to {}", snapshot.hash()),
+                    Err(problem) => problem.detail,
+                },
+            };
+            findings.push(Finding { code: "snapshot_altered", seq: None, detail: format!("protocol {hash} {detail}") });
+        }
+        Ok(findings.len() - before)
+    }
+
+    fn modules(&self, digests: &BTreeSet<String>, findings: &mut Vec<Finding>) -> Result<usize> {
+        let before = findings.len();
+        for digest in digests {
+            match self.workspace().module_bytes(digest) {
+                Ok(_) => {}
+                Err(error) if error.kind() == Kind::Integrity || matches!(error, EngineError::ModuleMissing { .. }) => {
+                    let code = if error.kind() == Kind::Integrity { "module_digest" } else { "module_missing" };
+                    findings.push(Finding { code, seq: None, detail: error.to_string() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(findings.len() - before)
+    }
+}

@@ -1,0 +1,161 @@
+//! What a capability and its binding say: transforms, side effects, limits, grants, stores.
+
+use super::contract::{InputField, OutputField};
+use crate::Map;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Bounds of one call of a component; what is absent falls back to the next wider default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitOverrides {
+    /// Units of computation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    /// Bytes of linear memory and tables together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Bytes of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
+}
+
+/// `CT_`: an atom (one component call), or with `steps` a molecule (P-32).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transform {
+    /// Equal to the file stem.
+    pub code: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// What a step supplies.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, InputField>,
+    /// What it answers with.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, OutputField>,
+    /// The statuses it may return.
+    pub statuses: BTreeSet<String>,
+    /// The one operation it has.
+    pub operation: String,
+    /// Bounds of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitOverrides>,
+    /// The atoms of a molecule, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<MoleculeStep>>,
+}
+
+/// One atom in a molecule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoleculeStep {
+    /// Unique within the molecule.
+    pub name: String,
+    /// Another `CT_`.
+    pub capability: String,
+    /// Its inputs, over `$.inputs.x` and `$.results.<name>.<key>`.
+    #[serde(default)]
+    pub inputs: Map,
+}
+
+/// `CS_`: a side effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SideEffect {
+    /// Equal to the file stem.
+    pub code: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// The closed set of operations (P-33).
+    pub operations: BTreeMap<String, Operation>,
+    /// The host interfaces it needs.
+    #[serde(default)]
+    pub imports: BTreeSet<Import>,
+    /// Bounds of a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitOverrides>,
+}
+
+/// One operation of a side effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// What a step supplies.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, InputField>,
+    /// What it answers with.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, OutputField>,
+    /// The statuses it may return.
+    pub statuses: BTreeSet<String>,
+}
+
+/// A host interface that a side effect may be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Import {
+    /// Insert-once keys.
+    Registry,
+    /// Versioned documents.
+    Table,
+    /// Append-only records.
+    Log,
+    /// The recorded clock.
+    Clock,
+    /// Recorded randomness.
+    Random,
+}
+
+impl Import {
+    /// The name used in artifacts and grants.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registry => "registry",
+            Self::Table => "table",
+            Self::Log => "log",
+            Self::Clock => "clock",
+            Self::Random => "random",
+        }
+    }
+}
+
+/// `RB_`: one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// Equal to the file stem.
+    pub code: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// `development`, `production`, …
+    pub environment: String,
+    /// The names that stores may use as `{{name}}` (P-10).
+    #[serde(default)]
+    pub parameters: BTreeSet<String>,
+    /// Capability code → implementation.
+    pub bindings: BTreeMap<String, Bound>,
+}
+
+/// The implementation of one capability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// The class of host that runs it; the set is closed (P-09).
+    pub host: String,
+    /// The module that serves it; needed by every class but `refused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// Entity, or `*` for every other, → store, with `{{parameter}}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stores: BTreeMap<String, String>,
+    /// The host interfaces granted; nothing is granted by default.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<Import>,
+    /// Overrides the limits of the capability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitOverrides>,
+}

@@ -1,0 +1,126 @@
+//! Binding: before the first node, from a closed set, complete (P-06 to P-10).
+
+use crate::support::{AT, CC, WF, good, letter, map, run, set};
+use enact_flow::bind::TargetKind;
+use enact_flow::traverse::{Ask, Traversal};
+use serde_json::json;
+use std::sync::Arc;
+
+#[test]
+fn p_06_a_missing_binding_halts_before_anything_starts() {
+    let set = set().without("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0");
+    let report = set.bind(None, &[]).unwrap_err();
+    assert_eq!((report.code(), report.phase), ("unbound_capability", "binding_resolution"));
+    assert_eq!(report.artifact, "CS_SHELF_V0");
+    assert_eq!(report.available, ["RB_PRODUCTION_V0 (production)"]);
+}
+
+#[test]
+fn p_06_every_step_has_a_target_before_the_first_node() {
+    let plan = set().plan();
+    let targets: Vec<_> =
+        plan.targets().iter().map(|t| (t.capability.as_str(), t.kind, t.module.as_str(), t.store.as_str())).collect();
+    let (stamp, place) =
+        (("CT_PURE_STAMP_V0", TargetKind::Transform, "stamps", ""), ("CS_SHELF_V0", TargetKind::SideEffect, "shelf", "desk"));
+    assert_eq!(targets, [stamp, place, stamp, place]);
+    assert_eq!(plan.targets()[1].grants, ["table"]);
+    assert_eq!(plan.targets()[1].statuses, ["ALREADY_EXISTS", "BACKEND_ERROR", "SUCCESS"]);
+    assert!(plan.targets()[0].module_digest.starts_with("blake3:111"));
+}
+
+#[test]
+fn p_07_another_environment_changes_stores_and_limits_but_not_the_graph() {
+    let development = set().plan();
+    let production = set().bind(Some("production"), &[("room", "cellar")]).unwrap();
+    assert_eq!(production.binding_code(), "RB_PRODUCTION_V0");
+    assert_eq!(development.dag().dag_id(), production.dag().dag_id());
+    assert_eq!(development.dag().behaviour_hash(), production.dag().behaviour_hash());
+    assert_ne!(development.digest(), production.digest());
+    assert_eq!(production.targets()[1].store, "cellar/letters");
+    assert_eq!((production.targets()[1].limits.fuel, development.targets()[1].limits.fuel == 7), (7, false));
+}
+
+#[test]
+fn p_08_a_binding_that_changes_during_a_run_changes_nothing_in_it() {
+    let plan = set().plan();
+    let (mut traversal, ask) = Traversal::start(Arc::clone(&plan), map(letter()), AT);
+    assert!(matches!(ask, Ask::ValidateIntent { .. }));
+    let changed = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores/*", json!("elsewhere")).plan();
+    assert_ne!(plan.digest(), changed.digest());
+    let Ask::Dispatch(stamp) = traversal.resume(enact_flow::traverse::Answer::Intent { valid: true }) else { panic!("no call") };
+    let Ask::Dispatch(place) = traversal.resume(good(&stamp)) else { panic!("no call") };
+    assert_eq!(place.store.as_ref(), "desk");
+}
+
+#[test]
+fn p_09_an_unregistered_host_class_gives_the_whole_report() {
+    let set = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/host", json!("MongoRuntime"));
+    let report = serde_json::to_value(set.bind(None, &[]).unwrap_err()).unwrap();
+    let expected = json!({
+        "code": "unknown_host_class", "phase": "binding_resolution", "artifact": "CS_SHELF_V0", "binding": "RB_DEVELOPMENT_V0",
+        "check": "the host class is registered", "detail": "host class `MongoRuntime` is not registered",
+        "available": ["component", "refused"],
+        "resolution": "set `bindings.CS_SHELF_V0.host` to one of the registered classes",
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn p_09_an_entry_that_the_workflow_does_not_use_is_checked_all_the_same() {
+    let spare = json!({ "code": "CT_PURE_SPARE_V0", "summary": "", "operation": "SPARE", "statuses": ["SUCCESS"] });
+    let set =
+        set().add(spare).with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_SPARE_V0", json!({ "host": "odd", "module": "stamps" }));
+    assert_eq!(set.bind(None, &[]).unwrap_err().code(), "unknown_host_class");
+}
+
+#[test]
+fn p_09_modules_stores_and_bindings_must_be_there() {
+    let code = |set: &crate::support::Set, binding| set.bind(binding, &[]).unwrap_err().code();
+    assert_eq!(code(&set().without("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/module"), None), "missing_module");
+    assert_eq!(code(&set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/module", json!("none")), None), "unknown_module");
+    assert_eq!(code(&set().without("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores"), None), "unknown_store");
+    let unstored = set().without(CC, "/pipeline/1/store").without("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores");
+    assert_eq!(code(&unstored, None), "unbound_store");
+    assert_eq!(code(&set(), Some("nowhere")), "unknown_binding");
+    let twice = set().0["RB_DEVELOPMENT_V0"].clone();
+    let twice = set().add(twice).with("RB_DEVELOPMENT_V0", "/environment", json!("production"));
+    assert_eq!(code(&twice, Some("production")), "ambiguous_binding");
+    let refused = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0", json!({ "host": "refused", "stores": { "*": "x" } }));
+    assert_eq!(refused.bind(None, &[]).unwrap().targets()[1].host, "refused");
+}
+
+#[test]
+fn p_09_a_binding_grants_no_more_than_is_asked_for() {
+    set()
+        .with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/grants", json!(["table", "random"]))
+        .refused("grant_not_needed", "random");
+    set().with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_STAMP_V0/grants", json!(["table"])).refused("grant_not_needed", "");
+    set()
+        .with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_NEW_V0", json!({ "host": "component" }))
+        .refused("unknown_capability", "NEW");
+    let unknown = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores", json!({ "OTHER": "x" }));
+    unknown.refused("unknown_store", "LETTERS");
+}
+
+#[test]
+fn p_10_parameters_are_declared_given_and_filled_in_once() {
+    let bind = |params: &[(&str, &str)]| set().bind(Some("RB_PRODUCTION_V0"), params);
+    assert_eq!(bind(&[]).unwrap_err().code(), "missing_parameter");
+    assert_eq!(bind(&[("room", "a"), ("floor", "b")]).unwrap_err().code(), "undeclared_parameter");
+    assert_eq!(bind(&[("room", "{{room}}")]).unwrap().targets()[1].store, "{{room}}/letters");
+    let undeclared = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores/*", json!("{{nope}}/x"));
+    let report = undeclared.bind(None, &[]).unwrap_err();
+    assert_eq!(report.code(), "undeclared_parameter");
+    assert!(report.detail.contains("nope"), "{report}");
+    assert!(undeclared.warnings().contains(&"undeclared_parameter"));
+    let open = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores/*", json!("{{room"));
+    assert_eq!(open.bind(None, &[]).unwrap_err().code(), "bad_template");
+}
+
+#[test]
+fn a_refused_run_differs_in_its_plan_only() {
+    let plan = set().plan();
+    assert_eq!(plan.workflow(), WF);
+    assert_eq!(plan.environment(), "development");
+    assert_eq!(run(&plan, letter(), good).calls.len(), 4);
+}

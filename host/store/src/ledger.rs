@@ -1,0 +1,79 @@
+//! Entries, the head and the runs beside them in SQL; the same for a reader and for the transaction that appends. Judges nothing.
+
+use enact_core::entry::{Head, Sealed};
+use enact_core::merkle::Frontier;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::StoreError;
+use crate::model::RunRow;
+use crate::number::{column, unsigned};
+
+/// The head of the ledger without entries.
+pub(crate) fn create_head(connection: &Connection) -> Result<(), StoreError> {
+    let head = Head::empty();
+    connection.execute(
+        "INSERT INTO head(one, size, entry_hash, root, frontier, at, note) VALUES(1, 0, NULL, ?1, ?2, '', NULL)",
+        params![head.root(), head.frontier.to_bytes()],
+    )?;
+    Ok(())
+}
+
+/// The head, checked for agreeing with itself.
+pub(crate) fn head(connection: &Connection) -> Result<Head, StoreError> {
+    type Columns = (i64, Option<String>, Vec<u8>, String);
+    let damaged = |what: &str| StoreError::Corrupt { detail: format!("the head's {what} cannot be read") };
+    let (size, entry_hash, frontier, at): Columns = connection
+        .prepare_cached("SELECT size, entry_hash, frontier, at FROM head WHERE one = 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?
+        .ok_or_else(|| damaged("row"))?;
+    let entry_hash = entry_hash.map(|text| text.parse()).transpose().map_err(|_| damaged("entry hash"))?;
+    let frontier = Frontier::from_bytes(&frontier).map_err(|_| damaged("frontier"))?;
+    let head = Head { size: unsigned(size, "the head's size")?, entry_hash, frontier, at };
+    head.check().map_err(StoreError::Head)?;
+    Ok(head)
+}
+
+/// Moves the head. Once for each batch.
+pub(crate) fn set_head(connection: &Connection, head: &Head, note: &str) -> Result<(), StoreError> {
+    let changed = connection
+        .prepare_cached("UPDATE head SET size = ?1, entry_hash = ?2, root = ?3, frontier = ?4, at = ?5, note = ?6 WHERE one = 1")?
+        .execute(params![
+            column(head.size)?,
+            head.entry_hash.map(|hash| hash.to_string()),
+            head.root(),
+            head.frontier.to_bytes(),
+            head.at,
+            note
+        ])?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt { detail: "the head's row is gone".to_owned() }) }
+}
+
+/// The entry of a run.
+pub(crate) fn seq_of(connection: &Connection, run_id: &str) -> Result<Option<u64>, StoreError> {
+    let seq = connection
+        .prepare_cached("SELECT seq FROM runs WHERE run_id = ?1")?
+        .query_row([run_id], |row| row.get(0))
+        .optional()?;
+    seq.map(|seq| unsigned(seq, "a sequence number")).transpose()
+}
+
+/// Stores a sealed entry and its run.
+pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> Result<(), StoreError> {
+    let seq = column(sealed.seq)?;
+    connection
+        .prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?
+        .execute(params![seq, sealed.bytes, sealed.leaf])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO runs(seq, run_id, workflow, snapshot, binding, at, class, reason, code) \
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            seq, run.run_id, run.workflow, run.snapshot, run.binding, run.at, run.class, run.reason, run.code
+        ])?;
+    connection
+        .prepare_cached("INSERT INTO run_parts(seq, trace, transcript, input, output) VALUES(?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![seq, run.trace, run.transcript, run.input, run.output])?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! The store: one ledger in one SQLite file, with everything that is committed together with an entry. It decides nothing: an entry is
+//! sealed by the core's pure function inside the transaction, and what a run relied on is compared, not judged.
+//!
+//! - [`Store`] opens or creates the file; [`Reader`] and [`Writer`] have connections of their own.
+//! - [`Writer::append`] is the only way in for a run: a batch of [`Commit`]s, one durable transaction, one sync.
+//! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
+//! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
+//!
+//! Not here: scheduling, retries, grants, what a record means.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod catalog;
+mod commit;
+mod error;
+pub mod event;
+mod fold;
+mod ledger;
+mod model;
+mod number;
+mod open;
+mod reader;
+mod schema;
+pub mod stage;
+pub mod state;
+mod stats;
+mod wal;
+mod writer;
+
+pub use error::StoreError;
+pub use fold::Fold;
+pub use model::{
+    Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint,
+    StoredEntry, StoredRun, Write,
+};
+pub use open::{Create, OpenOptions, Store};
+pub use reader::{EntryRef, Reader};
+pub use schema::FORMAT;
+pub use state::{StateRead, conflict};
+pub use stats::Stats;
+pub use writer::{Checkpointed, Writer};

@@ -1,0 +1,275 @@
+//! Reading a ledger: entries, runs, snapshots, checkpoints, and the host stores through [`crate::StateRead`]. Hands bytes over as stored;
+//! checking them is the core's business.
+
+use std::sync::Arc;
+
+use enact_core::entry::Head;
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+
+use crate::catalog::{self, Catalog, Entry};
+use crate::error::StoreError;
+use crate::ledger;
+use crate::model::{RunRow, RunSummary, StoreInfo, StoredCheckpoint, StoredEntry, StoredRun};
+use crate::number::{bound, unsigned};
+use crate::open::{self, Shared};
+
+/// Columns of a [`RunSummary`], in the order of [`summary`].
+const SUMMARY: &str = "seq, run_id, workflow, snapshot, binding, at, class, reason, code";
+
+/// One entry as stored, borrowed from the page it was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    /// Place in the ledger, from 0.
+    pub seq: u64,
+    /// The canonical bytes.
+    pub bytes: &'a [u8],
+    /// The Merkle leaf stored beside them.
+    pub leaf: &'a [u8; 32],
+}
+
+/// A connection for reading. Each call sees one moment of the ledger; between [`Reader::begin`] and [`Reader::end`] all calls see the same.
+pub struct Reader {
+    connection: Connection,
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(crate) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
+        Self { connection, shared }
+    }
+
+    /// Holds the present moment until [`Reader::end`]. The write-ahead log grows as long as anyone does, so not for long. Does nothing
+    /// when a moment is held already.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or whatever SQLite reports.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        if self.connection.is_autocommit() {
+            self.connection.execute_batch("BEGIN DEFERRED").map_err(|e| open::at(e.into(), &self.shared.options))?;
+            // A deferred transaction takes its snapshot with its first read.
+            self.connection.prepare_cached("SELECT size FROM head")?.query_row([], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of the moment held.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn end(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("COMMIT")?;
+        }
+        Ok(())
+    }
+
+    /// Where the ledger stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] or [`StoreError::Head`] when the head is damaged.
+    pub fn head(&mut self) -> Result<Head, StoreError> {
+        ledger::head(&self.connection)
+    }
+
+    /// The signed checkpoint of the latest commit.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn note(&mut self) -> Result<Option<String>, StoreError> {
+        Ok(self.connection.prepare_cached("SELECT note FROM head WHERE one = 1")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// The published checkpoints by size.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn checkpoints(&mut self) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT size, note FROM checkpoints ORDER BY size")?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(StoredCheckpoint { size: unsigned(row.get(0)?, "a checkpoint's size")?, note: row.get(1)? });
+        }
+        Ok(found)
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when its leaf is not a leaf.
+    pub fn entry(&mut self, seq: u64) -> Result<Option<StoredEntry>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT seq, bytes, leaf FROM entries WHERE seq = ?1")?;
+        let mut rows = statement.query([bound(seq)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let found = entry(row)?;
+        Ok(Some(StoredEntry { seq: found.seq, bytes: found.bytes.to_vec(), leaf: *found.leaf }))
+    }
+
+    /// Calls `each` with every entry from `from` on, in order, with flat memory. A gap is a gap: it is not an error here.
+    ///
+    /// # Errors
+    /// Whatever `each` answers, [`StoreError::Corrupt`] when a leaf is not a leaf, or whatever SQLite reports.
+    pub fn entries<E: From<StoreError>>(
+        &mut self,
+        from: u64,
+        mut each: impl FnMut(EntryRef<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, bytes, leaf FROM entries WHERE seq >= ?1 ORDER BY seq")
+            .map_err(StoreError::from)?;
+        let mut rows = statement.query([bound(from)]).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            each(entry(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// The stored leaf of an entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not a leaf.
+    pub fn leaf(&mut self, seq: u64) -> Result<Option<[u8; 32]>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT leaf FROM entries WHERE seq = ?1")?;
+        let mut rows = statement.query([bound(seq)])?;
+        rows.next()?.map(|row| leaf(row, 0, seq).copied()).transpose()
+    }
+
+    /// A run by its id.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when its large parts are missing.
+    pub fn run_by_id(&mut self, run_id: &str) -> Result<Option<StoredRun>, StoreError> {
+        match ledger::seq_of(&self.connection, run_id)? {
+            Some(seq) => self.run_by_seq(seq),
+            None => Ok(None),
+        }
+    }
+
+    /// A run by its entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when its large parts are missing.
+    pub fn run_by_seq(&mut self, seq: u64) -> Result<Option<StoredRun>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&format!("SELECT {SUMMARY} FROM runs WHERE seq = ?1"))?;
+        let mut rows = statement.query([bound(seq)])?;
+        let Some(head) = rows.next()?.map(summary).transpose()? else { return Ok(None) };
+        let mut run = RunRow {
+            run_id: head.run_id,
+            workflow: head.workflow,
+            snapshot: head.snapshot,
+            binding: head.binding,
+            at: head.at,
+            class: head.class,
+            reason: head.reason,
+            code: head.code,
+            ..RunRow::default()
+        };
+        let mut statement =
+            self.connection.prepare_cached("SELECT trace, transcript, input, output FROM run_parts WHERE seq = ?1")?;
+        let mut rows = statement.query([bound(seq)])?;
+        let Some(row) = rows.next()? else {
+            return Err(StoreError::Corrupt { detail: format!("run {seq} has lost its trace, transcript, input and output") });
+        };
+        (run.trace, run.transcript, run.input, run.output) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(Some(StoredRun { seq, run }))
+    }
+
+    /// Runs in the order of their entries or the reverse, without their large parts. `after` is the last entry of the page before.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn runs(&mut self, after: Option<u64>, limit: u64, newest_first: bool) -> Result<Vec<RunSummary>, StoreError> {
+        let (sql, start) = if newest_first {
+            (format!("SELECT {SUMMARY} FROM runs WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2"), after.map_or(i64::MAX, bound))
+        } else {
+            (format!("SELECT {SUMMARY} FROM runs WHERE seq > ?1 ORDER BY seq LIMIT ?2"), after.map_or(-1, bound))
+        };
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![start, bound(limit)])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(summary(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Number of runs.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn run_count(&mut self) -> Result<u64, StoreError> {
+        // Entries are runs and nothing is ever deleted, so the last number tells; counting would read the whole table.
+        let last: Option<i64> = self.connection.prepare_cached("SELECT max(seq) FROM runs")?.query_row([], |row| row.get(0))?;
+        last.map_or(Ok(0), |last| unsigned(last, "a sequence number").map(|last| last.saturating_add(1)))
+    }
+
+    /// A sealed protocol snapshot by its hash.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn snapshot(&mut self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.blob(crate::writer::SNAPSHOT, hash)
+    }
+
+    /// Other content that was stored by its hash.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn blob(&mut self, class: &str, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT bytes FROM blobs WHERE hash = ?1 AND class = ?2")?;
+        Ok(statement.query_row([hash, class], |row| row.get(0)).optional()?)
+    }
+
+    /// Every host store by name, quarantined ones included.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a kind is unknown.
+    pub fn stores(&mut self) -> Result<Vec<StoreInfo>, StoreError> {
+        catalog::all(&self.connection)
+    }
+
+    /// Looks for damage in the file's structure, as SQLite sees it. Reads everything; says nothing about the ledger's contents.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first finding.
+    pub fn check_structure(&mut self) -> Result<(), StoreError> {
+        let finding: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if finding == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail: finding }) }
+    }
+}
+
+impl Catalog for Reader {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn available(&mut self, store: &str) -> Result<Option<Entry>, StoreError> {
+        catalog::find(&self.connection, store)?.map(Entry::in_service).transpose()
+    }
+}
+
+fn entry<'r>(row: &'r SqlRow<'_>) -> Result<EntryRef<'r>, StoreError> {
+    let seq = unsigned(row.get(0)?, "a sequence number")?;
+    let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    Ok(EntryRef { seq, bytes, leaf: leaf(row, 2, seq)? })
+}
+
+fn leaf<'r>(row: &'r SqlRow<'_>, column: usize, seq: u64) -> Result<&'r [u8; 32], StoreError> {
+    let bytes = row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?;
+    bytes.try_into().map_err(|_| StoreError::Corrupt { detail: format!("the leaf of entry {seq} has {} bytes, not 32", bytes.len()) })
+}
+
+fn summary(row: &SqlRow<'_>) -> Result<RunSummary, StoreError> {
+    Ok(RunSummary {
+        seq: unsigned(row.get(0)?, "a sequence number")?,
+        run_id: row.get(1)?,
+        workflow: row.get(2)?,
+        snapshot: row.get(3)?,
+        binding: row.get(4)?,
+        at: row.get(5)?,
+        class: row.get(6)?,
+        reason: row.get(7)?,
+        code: row.get(8)?,
+    })
+}

@@ -1,0 +1,280 @@
+//! Appending: a batch of commits in one durable transaction. What may be appended is decided by the core; what still holds, by comparing.
+//!
+//! After `Ok` the batch is on the disk. After an error nothing of it is in the ledger, except that [`StoreError::Io`] leaves the outcome
+//! open until the ledger is read again.
+
+use std::sync::{Arc, PoisonError};
+
+use enact_core::entry::{Draft, Head, seal};
+use enact_core::time::Instant;
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::commit::Pending;
+use crate::error::StoreError;
+use crate::ledger;
+use crate::model::{Commit, Committed, Rejection, Write};
+use crate::number::column;
+use crate::open::{self, Shared};
+use crate::state;
+use crate::stats::Counters;
+use crate::wal::{self, HARD_PAGES, SOFT_PAGES};
+
+/// Class of the blobs that are protocol snapshots.
+pub(crate) const SNAPSHOT: &str = "snapshot";
+
+/// A connection for appending.
+pub struct Writer {
+    connection: Connection,
+    shared: Arc<Shared>,
+    /// Pages in the write-ahead log at which the next checkpoint is due.
+    due_pages: u32,
+}
+
+/// What a checkpoint found and moved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Checkpointed {
+    /// Pages in the write-ahead log.
+    pub pages: u64,
+    /// How many of them are in the file now. Fewer when a reader holds an older moment.
+    pub moved: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(mut connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let counters = Arc::clone(&shared.counters);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            counters.committed(u32::try_from(pages).unwrap_or(0));
+            Ok(())
+        }))?;
+        Ok(Self { connection, shared, due_pages: SOFT_PAGES })
+    }
+
+    /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.
+    ///
+    /// The answers are in the order of the batch. A commit that is left out leaves no trace, and later ones are compared with what
+    /// earlier ones of the batch wrote. `now` is the clock, RFC 3339 in UTC; an entry gets the later of it and the head's time, because
+    /// time never runs backwards in a ledger whatever the clock does.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::Full`], [`StoreError::Io`], or damage found on the way.
+    pub fn append(
+        &mut self,
+        batch: &[Commit],
+        now: &str,
+        sign: &dyn Fn(&Head) -> String,
+    ) -> Result<Vec<Result<Committed, Rejection>>, StoreError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = append(&mut self.connection, &self.shared.origin, batch, now, sign);
+        let (answers, durable) = result.map_err(|e| open::at(e, &self.shared.options))?;
+        self.count(&answers, durable);
+        // The batch is durable whatever becomes of this: a checkpoint that fails is due again after the next batch.
+        if durable && self.checkpoint_if_due().is_err() {
+            self.due_pages = 0;
+        }
+        Ok(answers)
+    }
+
+    /// Keeps a sealed protocol snapshot by its hash. Does nothing when it is there already.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn put_snapshot(&mut self, hash: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put_blob(SNAPSHOT, hash, bytes)
+    }
+
+    /// Keeps other content by its hash. Does nothing when it is there already.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn put_blob(&mut self, class: &str, hash: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.durable(|connection| {
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO blobs(hash, class, bytes) VALUES(?1, ?2, ?3)")?
+                .execute(params![hash, class, bytes])?;
+            Ok(())
+        })
+    }
+
+    /// Keeps a checkpoint that was published or countersigned. A later note for the same size replaces the earlier one.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn put_checkpoint(&mut self, size: u64, note: &str) -> Result<(), StoreError> {
+        let size = column(size)?;
+        self.durable(|connection| {
+            connection
+                .prepare_cached("INSERT INTO checkpoints(size, note) VALUES(?1, ?2) ON CONFLICT(size) DO UPDATE SET note = excluded.note")?
+                .execute(params![size, note])?;
+            Ok(())
+        })
+    }
+
+    /// Takes a host store out of service: from now on every read of it fails and every commit that touches it is left out. Answers
+    /// `false` when there is no such store.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn quarantine(&mut self, store: &str, reason: &str) -> Result<bool, StoreError> {
+        self.durable(|connection| {
+            let changed = connection
+                .prepare_cached("UPDATE stores SET quarantined = ?2 WHERE name = ?1")?
+                .execute(params![store, reason])?;
+            Ok(changed > 0)
+        })
+    }
+
+    /// Puts a host store back into service. Answers `false` when there is no such store.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn release(&mut self, store: &str) -> Result<bool, StoreError> {
+        self.durable(|connection| {
+            let changed = connection
+                .prepare_cached("UPDATE stores SET quarantined = NULL WHERE name = ?1")?
+                .execute(params![store])?;
+            Ok(changed > 0)
+        })
+    }
+
+    /// Applies writes that no entry accounts for, versions as given: restoring, and fixtures. An audit will not find where they came from.
+    ///
+    /// # Errors
+    /// [`StoreError::Kind`], or as [`Writer::append`].
+    pub fn import_rows(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.durable(|connection| {
+            let mut pending = Pending::new(connection);
+            pending.apply(writes)?;
+            pending.flush()
+        })
+    }
+
+    /// Moves the write-ahead log into the file as far as no reader needs it.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn checkpoint(&mut self) -> Result<Checkpointed, StoreError> {
+        let running = self.shared.checkpointer(wal::Checkpointer::running)?;
+        let _guard = running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (pages, moved) = wal::passive(&self.connection)?;
+        if moved > 0 {
+            Counters::add(&self.shared.counters.checkpoints, 1);
+        }
+        Ok(Checkpointed { pages, moved })
+    }
+
+    /// Wakes the background thread from the first bound on, and catches up itself from the second one on.
+    fn checkpoint_if_due(&mut self) -> Result<(), StoreError> {
+        let pages = self.shared.counters.wal_pages();
+        if pages < SOFT_PAGES {
+            // The log has started over.
+            self.due_pages = SOFT_PAGES;
+            return Ok(());
+        }
+        if pages < self.due_pages {
+            return Ok(());
+        }
+        self.due_pages = pages.saturating_add(SOFT_PAGES);
+        if pages < HARD_PAGES {
+            return self.shared.checkpointer(wal::Checkpointer::wake);
+        }
+        self.checkpoint().map(drop)
+    }
+
+    fn count(&self, answers: &[Result<Committed, Rejection>], durable: bool) {
+        let counters = &self.shared.counters;
+        Counters::add(&counters.transactions, u64::from(durable));
+        for answer in answers {
+            let counter = match answer {
+                Ok(_) => &counters.commits,
+                Err(Rejection::Conflict(_)) => &counters.conflicts,
+                Err(_) => &counters.refused,
+            };
+            Counters::add(counter, 1);
+        }
+    }
+
+    /// One durable transaction.
+    fn durable<T>(&mut self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|e| open::at(e.into(), &self.shared.options))?;
+        let done = act(&transaction)?;
+        transaction.commit()?;
+        Counters::add(&self.shared.counters.transactions, 1);
+        Ok(done)
+    }
+}
+
+/// The transaction. Dropped without a commit, by an error or a panic in `sign`, it is rolled back.
+fn append(
+    connection: &mut Connection,
+    origin: &str,
+    batch: &[Commit],
+    now: &str,
+    sign: &dyn Fn(&Head) -> String,
+) -> Result<(Vec<Result<Committed, Rejection>>, bool), StoreError> {
+    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut head = ledger::head(&transaction)?;
+    let mut pending = Pending::new(&transaction);
+    let mut answers = Vec::with_capacity(batch.len());
+    for commit in batch {
+        answers.push(append_one(&transaction, &mut pending, &mut head, origin, commit, now)?);
+    }
+    let appended = answers.iter().any(Result::is_ok);
+    if !appended && !pending.has_indexed() {
+        transaction.rollback()?;
+        return Ok((answers, false));
+    }
+    pending.flush()?;
+    if appended {
+        ledger::set_head(&transaction, &head, &sign(&head))?;
+    }
+    transaction.commit()?;
+    Ok((answers, true))
+}
+
+/// Everything that may leave the commit out comes before the first write, so no savepoint is needed.
+fn append_one(
+    connection: &Connection,
+    pending: &mut Pending<'_>,
+    head: &mut Head,
+    origin: &str,
+    commit: &Commit,
+    now: &str,
+) -> Result<Result<Committed, Rejection>, StoreError> {
+    if commit.origin != origin {
+        return Ok(Err(Rejection::Origin { expected: origin.to_owned(), found: commit.origin.clone() }));
+    }
+    if let Some(seq) = ledger::seq_of(connection, &commit.run.run_id)? {
+        return Ok(Err(Rejection::Duplicate { run_id: commit.run.run_id.clone(), seq }));
+    }
+    match state::conflict(pending, &commit.reads, &commit.writes) {
+        Ok(None) => {}
+        Ok(Some(conflict)) => return Ok(Err(Rejection::Conflict(conflict))),
+        Err(StoreError::Quarantined { store, reason }) => return Ok(Err(Rejection::Quarantined { store, reason })),
+        Err(error) => return Err(error),
+    }
+    let draft = Draft { at: later(&head.at, now), ..commit.draft.clone() };
+    let sealed = match seal(head, origin, draft) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return Ok(Err(Rejection::Refused(refusal))),
+    };
+    ledger::insert(connection, &sealed, &commit.run)?;
+    pending.apply(&commit.writes)?;
+    let answer = Committed { seq: sealed.seq, entry_hash: sealed.entry_hash, leaf: sealed.leaf, at: sealed.head.at.clone() };
+    *head = sealed.head;
+    Ok(Ok(answer))
+}
+
+/// The later of two instants. A clock that cannot be read is left to the core to refuse.
+fn later(head: &str, now: &str) -> String {
+    match Instant::parse(now) {
+        Some(now) if now.as_str() < head => head.to_owned(),
+        Some(now) => now.into(),
+        None => now.to_owned(),
+    }
+}

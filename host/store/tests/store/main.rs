@@ -1,0 +1,10 @@
+//! The store from outside: one binary for all of its integration tests. Unit tests stay beside the code.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod append;
+mod crash;
+mod events;
+mod files;
+mod model;
+mod support;
+mod tamper;

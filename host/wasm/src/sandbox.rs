@@ -1,0 +1,225 @@
+//! The sandbox: one engine, its linkers and its watchdog; it admits modules.
+use std::sync::Arc;
+use std::thread::Builder;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, Linker, types::ComponentItem};
+
+use crate::answer::{GuestOutcome, SideEffectCall, TransformCall};
+use crate::cache::{Cache, CacheOptions};
+use crate::call::{CallState, Callable};
+use crate::config::{self, Backend};
+use crate::error::{AdmissionError, Refusal, SandboxError};
+use crate::fingerprint::Fingerprint;
+use crate::import;
+use crate::limits::{
+    ADMISSION_STACK_BYTES, CONCURRENT_CALLS_DEFAULT, HOST_ARGUMENT_BYTES_MAX, Profile,
+};
+use crate::module::{Admitted, Kind, Module, PurityProof};
+use crate::scan::{self, Facts};
+use crate::watchdog::Watchdog;
+
+/// How a sandbox is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What executes the code.
+    pub backend: Backend,
+    /// Where compiled modules are kept; `None` compiles anew in every process.
+    pub cache: Option<CacheOptions>,
+    /// Calls at once; one more answers [`crate::InfraCode::PoolFull`].
+    pub max_concurrent_calls: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backend: Backend::default(),
+            cache: None,
+            max_concurrent_calls: CONCURRENT_CALLS_DEFAULT,
+        }
+    }
+}
+
+/// A configured engine. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Sandbox(Arc<Engine>);
+
+/// What all modules of one sandbox share.
+pub(crate) struct Engine {
+    engine: wasmtime::Engine,
+    /// Nothing is defined here: the third proof of purity.
+    pure: Linker<CallState>,
+    effects: Linker<CallState>,
+    cache: Option<Cache>,
+    fingerprint: Fingerprint,
+    _watchdog: Watchdog,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("fingerprint", &self.fingerprint)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Makes the engine and starts its watchdog.
+    pub fn new(options: &Options) -> Result<Self, SandboxError> {
+        let engine = config::engine(options.backend, options.max_concurrent_calls)?;
+        let mut effects = Linker::new(&engine);
+        import::define(&mut effects).map_err(|e| SandboxError::Engine {
+            detail: e.to_string(),
+        })?;
+        Ok(Self(Arc::new(Engine {
+            pure: Linker::new(&engine),
+            effects,
+            cache: options
+                .cache
+                .clone()
+                .map(|cache| Cache::new(cache, &engine)),
+            fingerprint: Fingerprint::of(options.backend),
+            _watchdog: Watchdog::start(&engine)?,
+            engine,
+        })))
+    }
+
+    /// Under which rules this sandbox calls.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.0.fingerprint
+    }
+
+    /// Measures a module against the rules of `profile`, compiles it, and checks its interface.
+    pub fn admit(&self, bytes: &[u8], profile: Profile) -> Result<Module, AdmissionError> {
+        // Parsers, validators and compilers recurse; on a stack of their own the bounds of admission always end them in time.
+        std::thread::scope(|scope| {
+            let thread = Builder::new()
+                .name("enact-admission".to_owned())
+                .stack_size(ADMISSION_STACK_BYTES)
+                .spawn_scoped(scope, || self.admit_here(bytes, profile))
+                .map_err(|e| AdmissionError::Infrastructure {
+                    detail: format!("no admission thread: {e}"),
+                })?;
+            let joined = thread.join();
+            joined.unwrap_or_else(|_| {
+                Err(AdmissionError::Infrastructure {
+                    detail: "the compiler panicked".to_owned(),
+                })
+            })
+        })
+    }
+
+    fn admit_here(&self, bytes: &[u8], profile: Profile) -> Result<Module, AdmissionError> {
+        let facts = scan::admissible(bytes, profile).map_err(AdmissionError::Refused)?;
+        let Some(kind) = facts.kind else {
+            return Err(interface("the module exports none of the worlds"));
+        };
+        let digest = format!("blake3:{}", blake3::hash(bytes).to_hex());
+        let component = self.component(bytes, &digest)?;
+        let (callable, purity) = self.link(&component, kind, &facts)?;
+        Ok(Module::new(Admitted {
+            callable,
+            _engine: Arc::clone(&self.0),
+            kind,
+            digest,
+            sha256: hex::encode(Sha256::digest(bytes)),
+            imports: facts.grants(),
+            profile,
+            purity,
+        }))
+    }
+
+    fn component(&self, bytes: &[u8], digest: &str) -> Result<Component, AdmissionError> {
+        let engine = &self.0.engine;
+        if let Some(component) = self
+            .0
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.load(engine, digest))
+        {
+            return Ok(component);
+        }
+        let component =
+            Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile {
+                detail: format!("{e:#}"),
+            })?;
+        if let Some(cache) = &self.0.cache {
+            cache.store(digest, &component);
+        }
+        Ok(component)
+    }
+
+    /// Links, finds `run`, and compares its type with the contract.
+    fn link(
+        &self,
+        component: &Component,
+        kind: Kind,
+        facts: &Facts,
+    ) -> Result<(Callable, Option<PurityProof>), AdmissionError> {
+        let engine = &self.0.engine;
+        let linker = match kind {
+            Kind::Transform => &self.0.pure,
+            Kind::SideEffect => &self.0.effects,
+        };
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(|e| interface(&format!("{e:#}")))?;
+        let name = format!("{}{}{}", import::PACKAGE, kind.name(), import::VERSION);
+        let ty = component.component_type();
+        let run = match ty.get_export(engine, &name).map(|export| export.ty) {
+            Some(ComponentItem::ComponentInstance(instance)) => {
+                instance.get_export(engine, "run").map(|export| export.ty)
+            }
+            _ => None,
+        };
+        let Some(ComponentItem::ComponentFunc(run)) = run else {
+            return Err(interface(&format!("`{name}` has no function `run`")));
+        };
+        let checked = match kind {
+            Kind::Transform => {
+                run.typecheck::<(TransformCall<'_>,), (GuestOutcome,)>(&pre.instance_type())
+            }
+            Kind::SideEffect => {
+                run.typecheck::<(SideEffectCall<'_>,), (GuestOutcome,)>(&pre.instance_type())
+            }
+        };
+        checked.map_err(|e| interface(&format!("`run` has another type: {e:#}")))?;
+        let index = component
+            .get_export_index(None, &name)
+            .and_then(|instance| component.get_export_index(Some(&instance), "run"))
+            .ok_or_else(|| interface(&format!("`{name}` has no function `run`")))?;
+        let component_imports = ty.imports(engine).len();
+        if kind == Kind::Transform && component_imports != 0 {
+            return Err(interface(&format!(
+                "a transform has {component_imports} imports"
+            )));
+        }
+        let purity = (kind == Kind::Transform).then_some(PurityProof {
+            component_imports,
+            import_entries: facts.imports.len(),
+            inner_imports: facts.inner_imports,
+            linked_with_nothing: true,
+        });
+        let argument_bytes = match kind {
+            Kind::Transform => 0,
+            Kind::SideEffect => HOST_ARGUMENT_BYTES_MAX,
+        };
+        Ok((
+            Callable {
+                pre,
+                run: index,
+                argument_bytes,
+            },
+            purity,
+        ))
+    }
+}
+
+fn interface(detail: &str) -> AdmissionError {
+    AdmissionError::Refused(Refusal {
+        code: scan::INTERFACE,
+        detail: detail.to_owned(),
+        at: None,
+    })
+}

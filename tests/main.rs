@@ -1,0 +1,17 @@
+//! The one integration binary: every claim is shown through the `enact` command or the public API, on the real store.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up must stop")]
+#![allow(clippy::too_many_lines, reason = "a story told in one piece reads better")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test may say what it did")]
+
+mod bad_input;
+mod blindness;
+mod concurrency;
+mod crash;
+mod first_run;
+mod hostile;
+mod ledger;
+mod pgs;
+mod requirements;
+mod support;
+mod tamper;
+mod tidy;

@@ -1,0 +1,111 @@
+//! A scratch workspace and the `enact` command, for tests.
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The workflow of the quick start.
+pub(crate) const REGISTER: &str = "WF_REGISTER_USER_UNVERIFIED_V0";
+
+/// A workspace in a temporary folder.
+pub(crate) struct Scratch {
+    dir: TempDir,
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Standard output as one JSON document.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("no JSON ({e}): {self:?}"))
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+}
+
+impl Scratch {
+    /// An empty folder; `run` will create the workspace.
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    /// A folder with an initialised workspace.
+    pub(crate) fn init() -> Self {
+        let scratch = Self::new();
+        scratch.enact(&["init"]).exits(0);
+        scratch
+    }
+
+    /// The temporary folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The workspace in it.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.dir.path().join(".enact")
+    }
+
+    /// A command that works on this workspace.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_enact"));
+        command.current_dir(self.dir.path()).env_remove("ENACT_WORKSPACE").env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs `enact` with arguments.
+    pub(crate) fn enact(&self, args: &[&str]) -> Ran {
+        ran(&self.command().args(args).output().unwrap())
+    }
+
+    /// Writes a file and answers its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    /// Registers one person.
+    pub(crate) fn register(&self, name: &str) -> Value {
+        let payload = self.file(&format!("{name}.json"), &person(name).to_string());
+        self.enact(&["run", REGISTER, "--payload", &payload, "--json"]).exits(0).json()
+    }
+
+    /// Opens the ledger's database the way any SQL tool would.
+    pub(crate) fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.workspace().join("ledger/ledger.db")).unwrap()
+    }
+}
+
+/// Output of a finished process.
+pub(crate) fn ran(output: &Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A payload that the registration workflow accepts.
+pub(crate) fn person(name: &str) -> Value {
+    serde_json::json!({"user_record": {
+        "first_name": name, "last_name": "Doe", "email_registration": format!("{name}@example.com"),
+    }})
+}
+
+/// A file of the project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

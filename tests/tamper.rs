@@ -1,0 +1,213 @@
+//! One flipped bit anywhere in the stored ledger, trace, transcript or module is found and named (B-30, P-26).
+use rusqlite::params;
+
+use crate::support::{Scratch, ran};
+
+/// A workspace with three runs, the middle one to be tampered with.
+fn three_runs() -> Scratch {
+    let scratch = Scratch::init();
+    for name in ["ann", "bob", "cy"] {
+        scratch.register(name);
+    }
+    scratch.enact(&["verify"]).exits(0);
+    scratch
+}
+
+/// Both commands an auditor has, on the workspace as it is; answers whether one of them exits 4 and what they said.
+fn found(scratch: &Scratch) -> (bool, String) {
+    let verify = ran(&scratch.command().args(["verify", "--json"]).output().unwrap());
+    let audit = ran(&scratch.command().args(["audit", "--all", "--state", "--json"]).output().unwrap());
+    assert!([0, 4].contains(&verify.code), "{verify:?}");
+    assert!([0, 4].contains(&audit.code), "{audit:?}");
+    (verify.code == 4 || audit.code == 4, format!("{}{}", verify.out, audit.out))
+}
+
+/// Flips one bit of one column at many positions, each time from a fresh state, and looks whether it is found.
+fn flip_all(table: &str, column: &str, key: &str, stride: usize) {
+    let scratch = three_runs();
+    let sql = scratch.sql();
+    let original: Vec<u8> = sql
+        .query_row(&format!("SELECT CAST({column} AS BLOB) FROM {table} WHERE {key}"), [], |row| row.get(0))
+        .unwrap();
+    let is_text: String = sql.query_row(&format!("SELECT typeof({column}) FROM {table} WHERE {key}"), [], |r| r.get(0)).unwrap();
+    let write = format!("UPDATE {table} SET {column} = {} WHERE {key}", if is_text == "text" { "CAST(?1 AS TEXT)" } else { "?1" });
+    let mut tried = 0;
+    for position in (0..original.len()).step_by(stride) {
+        let mut bytes = original.clone();
+        bytes[position] ^= 1 << (position % 7);
+        if is_text == "text" && std::str::from_utf8(&bytes).is_err() {
+            continue;
+        }
+        sql.execute(&write, params![bytes]).unwrap();
+        let (caught, said) = found(&scratch);
+        assert!(caught, "{table}.{column} byte {position} was changed and nobody noticed: {said}");
+        tried += 1;
+    }
+    sql.execute(&write, params![original]).unwrap();
+    scratch.enact(&["verify"]).exits(0);
+    assert!(tried >= 8, "only {tried} positions of {table}.{column} were tried");
+}
+
+#[test]
+fn b_30_a_flipped_bit_in_an_entry_is_found() {
+    flip_all("entries", "bytes", "seq = 1", 97);
+}
+
+#[test]
+fn b_30_a_flipped_bit_in_a_leaf_is_found() {
+    flip_all("entries", "leaf", "seq = 1", 3);
+}
+
+#[test]
+fn p_26_a_flipped_bit_in_a_trace_is_found() {
+    flip_all("run_parts", "trace", "seq = 1", 41);
+}
+
+#[test]
+fn a_flipped_bit_in_a_transcript_is_found() {
+    flip_all("run_parts", "transcript", "seq = 1", 149);
+}
+
+#[test]
+fn a_flipped_bit_in_a_payload_is_found() {
+    flip_all("run_parts", "input", "seq = 1", 11);
+    flip_all("run_parts", "output", "seq = 1", 23);
+}
+
+#[test]
+fn a_flipped_bit_in_the_head_and_its_note_is_found() {
+    flip_all("head", "note", "1", 19);
+    flip_all("head", "frontier", "1", 5);
+}
+
+#[test]
+fn a_flipped_bit_in_a_sealed_protocol_is_found() {
+    let scratch = three_runs();
+    let hash: String = scratch.sql().query_row("SELECT snapshot FROM runs LIMIT 1", [], |r| r.get(0)).unwrap();
+    drop(scratch);
+    assert!(hash.starts_with("blake3:"));
+    flip_all("blobs", "bytes", "1", 4_999);
+}
+
+#[test]
+fn a_changed_row_of_a_host_store_is_found_by_the_state_audit() {
+    let scratch = three_runs();
+    let sql = scratch.sql();
+    let changed = sql.execute("UPDATE store_rows SET value = replace(value, 'AC_', 'AX_') WHERE value LIKE '%AC_%'", []).unwrap();
+    assert!(changed > 0);
+    let audit = scratch.enact(&["audit", "--all", "--state", "--json"]).exits(4).json();
+    assert_eq!(audit["diverged"][0]["code"], "state_row", "{audit}");
+}
+
+#[test]
+fn a_swapped_module_is_refused_by_digest_and_a_changed_one_is_named() {
+    let scratch = three_runs();
+    let modules = scratch.workspace().join("modules");
+    let names: serde_json::Value = serde_json::from_slice(&std::fs::read(modules.join("names.json")).unwrap()).unwrap();
+    let file = |name: &str| modules.join(format!("{}.wasm", names[name].as_str().unwrap().trim_start_matches("blake3:")));
+    let (victim, other) = (file("transforms"), file("registry"));
+    let original = std::fs::read(&victim).unwrap();
+    for position in (0..original.len()).step_by(original.len() / 12) {
+        let mut bytes = original.clone();
+        bytes[position] ^= 4;
+        std::fs::write(&victim, &bytes).unwrap();
+        let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
+        assert_eq!(verify["findings"][0]["code"], "module_digest", "{verify}");
+        scratch.enact(&["audit", "--all"]).exits(4);
+    }
+    std::fs::copy(&other, &victim).unwrap();
+    let payload = scratch.file("p.json", &crate::support::person("zoe").to_string());
+    let run = scratch.enact(&["run", crate::support::REGISTER, "--payload", &payload, "--json"]).exits(4).json();
+    assert_eq!(run["error"]["code"], "module_digest");
+    std::fs::write(&victim, &original).unwrap();
+    scratch.enact(&["audit", "--all"]).exits(0);
+}
+
+#[test]
+fn a_forged_read_answer_in_a_transcript_is_found_even_when_every_hash_is_made_to_fit() {
+    let scratch = three_runs();
+    // The second person of the same name was told that the key was taken; the forger changes what the host had answered.
+    scratch.register("ann");
+    let run = rewrite(&scratch, 3, |parts| {
+        let address = parts.transcript.find("ADDR_").expect("a registered address");
+        let digit = &parts.transcript[address + 5..address + 6];
+        let other = if digit == "0" { "1" } else { "0" };
+        parts.transcript.replace_range(address + 5..address + 6, other);
+    });
+    // Only the refolded state can tell: the module itself replays equal on the forged answer.
+    scratch.enact(&["audit", &run]).exits(0);
+    let audit = scratch.enact(&["audit", "--all", "--state", "--json"]).exits(4).json();
+    assert_eq!((&audit["diverged"][0]["code"], &audit["diverged"][0]["run"]), (&"state_read".into(), &run.as_str().into()), "{audit}");
+}
+
+#[test]
+fn b_30_deleted_reordered_and_truncated_entries_are_found() {
+    for statement in [
+        "DELETE FROM entries WHERE seq = 1",
+        "DELETE FROM entries WHERE seq = 2",
+        "UPDATE entries SET bytes = (SELECT bytes FROM entries e WHERE e.seq = 0), leaf = (SELECT leaf FROM entries e WHERE e.seq = 0) WHERE seq = 1",
+        "UPDATE head SET size = 2",
+    ] {
+        let scratch = three_runs();
+        scratch.sql().execute_batch(&format!("PRAGMA foreign_keys = OFF; {statement}")).unwrap();
+        let (caught, said) = found(&scratch);
+        assert!(caught, "{statement}: {said}");
+    }
+}
+
+/// The parts of a run that a forger may rewrite.
+pub(crate) struct Parts {
+    pub(crate) input: String,
+    pub(crate) transcript: String,
+}
+
+/// Rewrites parts of one run and makes the receipts, the chain, the tree and the head fit again: what a forger with the database
+/// but without the signing key can do. Answers the run's id.
+pub(crate) fn rewrite(scratch: &Scratch, seq: u64, change: impl Fn(&mut Parts)) -> String {
+    use enact_core::entry::{Draft, Entry, Head, seal};
+    use enact_core::hash::{blob_hash, context_hash};
+    let sql = scratch.sql();
+    let text = |column: &str| -> String {
+        let bytes: Vec<u8> = sql.query_row(&format!("SELECT {column} FROM run_parts WHERE seq = ?1"), [seq], |r| r.get(0)).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let old = Parts { input: text("input"), transcript: text("transcript") };
+    let mut new = Parts { input: old.input.clone(), transcript: old.transcript.clone() };
+    change(&mut new);
+    assert!(old.input != new.input || old.transcript != new.transcript, "the forgery changed nothing: {}", old.transcript);
+    sql.execute(
+        "UPDATE run_parts SET input = ?1, transcript = ?2 WHERE seq = ?3",
+        params![new.input.as_bytes(), new.transcript.as_bytes(), seq],
+    )
+    .unwrap();
+    let hashes = [
+        (context_hash(old.input.as_bytes()).to_string(), context_hash(new.input.as_bytes()).to_string()),
+        (blob_hash(old.transcript.as_bytes()).to_string(), blob_hash(new.transcript.as_bytes()).to_string()),
+    ];
+    let size: u64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
+    let mut head = Head::empty();
+    for at in 0..size {
+        let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [at], |r| r.get(0)).unwrap();
+        let mut json = String::from_utf8(bytes).unwrap();
+        for (from, to) in &hashes {
+            if at == seq {
+                json = json.replace(from, to);
+            }
+        }
+        let entry = Entry::parse(json.as_bytes()).unwrap();
+        let origin = entry.origin.clone();
+        let draft = Draft { protocol: entry.protocol, at: entry.at, records: entry.records, local: entry.local };
+        let sealed = seal(&head, &origin, draft).unwrap();
+        sql.execute("UPDATE entries SET bytes = ?1, leaf = ?2 WHERE seq = ?3", params![sealed.bytes, sealed.leaf.as_slice(), at]).unwrap();
+        head = sealed.head;
+    }
+    sql.execute(
+        "UPDATE head SET entry_hash = ?1, root = ?2, frontier = ?3",
+        params![head.entry_hash.map(|h| h.to_string()), head.root().as_slice(), head.frontier.to_bytes()],
+    )
+    .unwrap();
+    // Chain and tree are consistent in themselves again; the signed checkpoint is not of this tree.
+    let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
+    assert_eq!(verify["findings"][0]["code"], "checkpoint_root", "{verify}");
+    sql.query_row("SELECT run_id FROM runs WHERE seq = ?1", [seq], |r| r.get(0)).unwrap()
+}
