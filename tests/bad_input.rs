@@ -33,7 +33,7 @@ fn a_missing_or_unreadable_payload_is_named() {
     }
     let large = scratch.file("large.json", &format!("{{\"a\": \"{}\"}}", "x".repeat(2 << 20)));
     refused(&scratch.enact(&["run", REGISTER, "--payload", &large, "--json"]), 1, "payload_too_large");
-    refused(&scratch.enact(&["runs", "--json"]), 1, "ledger_empty");
+    no_runs(&scratch);
 }
 
 #[test]
@@ -77,7 +77,14 @@ fn p_09_an_unknown_host_class_gets_the_full_report_and_no_node_runs() {
     for field in ["Phase", "Artifact", "Binding", "Check", "Detail", "Available", "Resolution"] {
         assert!(ran.err.contains(field), "{field} is not shown: {}", ran.err);
     }
-    refused(&scratch.enact(&["runs", "--json"]), 1, "ledger_empty");
+    no_runs(&scratch);
+}
+
+/// No run is in the ledger, whether there is one yet or not.
+#[track_caller]
+fn no_runs(scratch: &Scratch) {
+    let ran = scratch.enact(&["runs", "--json"]);
+    assert!(ran.out.trim() == "[]" || ran.json()["error"]["code"] == "ledger_empty", "{ran:?}");
 }
 
 #[test]
@@ -89,7 +96,7 @@ fn p_06_an_unbound_capability_halts_before_the_first_node() {
     scratch.enact(&["protocol", "seal"]);
     let file = scratch.file("p.json", &person("jane").to_string());
     refused(&scratch.enact(&["run", REGISTER, "--payload", &file, "--json"]), 1, "unbound_capability");
-    refused(&scratch.enact(&["runs", "--json"]), 1, "ledger_empty");
+    no_runs(&scratch);
 }
 
 #[test]
@@ -107,10 +114,7 @@ fn p_04_a_cycle_is_refused_when_sealing_and_the_old_seal_stays() {
 
 #[test]
 fn a_foreign_database_a_text_file_and_a_newer_format_are_refused() {
-    for (prepare, codes) in [
-        ("CREATE TABLE t(a)", ["store_foreign", "store_foreign"]),
-        ("", ["store_foreign", "store_not_a_database"]),
-    ] {
+    for (prepare, codes) in [("CREATE TABLE t(a)", ["store_foreign", "store_foreign"]), ("", ["store_foreign", "store_not_a_database"])] {
         let scratch = Scratch::init();
         let path = scratch.workspace().join("ledger/ledger.db");
         if prepare.is_empty() {

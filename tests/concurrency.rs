@@ -50,10 +50,7 @@ fn p_28_equal_runs_on_many_threads_have_equal_context_hashes() {
         .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["context_hash"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!((done.out.lines().count(), hashes.len()), (40, 1));
-    let fuel: std::collections::BTreeSet<u64> = done
-        .out
-        .lines()
-        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["fuel_used"].as_u64().unwrap())
-        .collect();
+    let fuel: std::collections::BTreeSet<u64> =
+        done.out.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["fuel_used"].as_u64().unwrap()).collect();
     assert_eq!(fuel.len(), 1, "the fuel of equal calls is equal");
 }

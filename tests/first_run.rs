@@ -75,7 +75,10 @@ fn module_inspect_json_has_the_documented_shape() {
     assert!(report["refusals"].as_array().unwrap().is_empty());
     let bytes = std::fs::read(&module).unwrap();
     assert_eq!(report["size"], bytes.len());
-    assert_eq!(format!("blake3:{}", report["blake3"].as_str().unwrap().trim_start_matches("blake3:")), enact_core::hash::module_digest(&bytes).to_string());
+    assert_eq!(
+        format!("blake3:{}", report["blake3"].as_str().unwrap().trim_start_matches("blake3:")),
+        enact_core::hash::module_digest(&bytes).to_string()
+    );
     assert_eq!(report["sha256"].as_str().unwrap().trim_start_matches("sha256:").len(), 64);
 }
 

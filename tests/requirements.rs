@@ -23,7 +23,8 @@ fn p_07_environments_share_the_graph_and_not_the_stores() {
     // In production nobody has taken the key yet.
     let kyc = report["nodes"].as_array().unwrap().iter().find(|n| n["node"] == "CC_REGISTER_USER_KYC_V0").unwrap();
     assert_eq!(kyc["status"], "SUCCESS", "{report}");
-    let receipts: Vec<Value> = (0..2).map(|seq| scratch.enact(&["show", &seq.to_string(), "--json"]).exits(0).json()["receipt"].clone()).collect();
+    let receipts: Vec<Value> =
+        (0..2).map(|seq| scratch.enact(&["show", &seq.to_string(), "--json"]).exits(0).json()["receipt"].clone()).collect();
     assert_eq!(receipts[0]["snapshot"], receipts[1]["snapshot"]);
     assert_ne!(receipts[0]["plan"], receipts[1]["plan"]);
     let graphs = scratch.enact(&["protocol", "show", "--json"]).exits(0).json()["graphs"].clone();
@@ -49,7 +50,8 @@ fn p_08_editing_a_binding_while_runs_go_on_changes_nothing() {
     let scratch = Scratch::init();
     let batch: String = (0..400).map(|i| format!("{}\n", person(&format!("p{i}")))).collect();
     let batch = scratch.file("batch.ndjson", &batch);
-    let mut child = scratch.command().args(["run", REGISTER, "--batch", &batch, "-q"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        scratch.command().args(["run", REGISTER, "--batch", &batch, "-q"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     edit(&scratch, "RB_REGISTRATION_DEVELOPMENT_V0", |rb| {
@@ -58,7 +60,8 @@ fn p_08_editing_a_binding_while_runs_go_on_changes_nothing() {
     .exits(0);
     assert_eq!(lines.count(), 399);
     assert!(child.wait().unwrap().success());
-    let plans: i64 = scratch.sql().query_row("SELECT count(DISTINCT name) FROM stores WHERE name LIKE 'elsewhere/%'", [], |r| r.get(0)).unwrap();
+    let plans: i64 =
+        scratch.sql().query_row("SELECT count(DISTINCT name) FROM stores WHERE name LIKE 'elsewhere/%'", [], |r| r.get(0)).unwrap();
     assert_eq!(plans, 0, "a run used the edited binding");
     scratch.register("later");
     let after: i64 = scratch.sql().query_row("SELECT count(*) FROM stores WHERE name LIKE 'elsewhere/%'", [], |r| r.get(0)).unwrap();
@@ -127,7 +130,10 @@ fn p_23_the_trace_is_json_lines_with_the_documented_members() {
     }
     assert_eq!(lines.first().unwrap()["event"], "execution_start");
     let end = lines.last().unwrap();
-    assert_eq!((&end["event"], &end["exit_condition"], &end["exit_reason"]), (&"workflow_complete".into(), &"SUCCESS".into(), &"COMPLETED".into()));
+    assert_eq!(
+        (&end["event"], &end["exit_condition"], &end["exit_reason"]),
+        (&"workflow_complete".into(), &"SUCCESS".into(), &"COMPLETED".into())
+    );
     assert_eq!(end["context_hash"], report["context_hash"]);
     assert!(end["total_duration_ms"].is_u64());
     let started: Vec<&Value> = lines.iter().filter(|l| l["event"] == "node_start").map(|l| &l["node_id"]).collect();
@@ -161,7 +167,11 @@ fn p_27_a_mismatch_names_the_first_diverging_step_and_shows_both_sides() {
     });
     let audit = scratch.enact(&["audit", &run, "--json"]).exits(4).json();
     let found = &audit["diverged"][0];
-    assert_eq!((&found["code"], &found["step"], &found["node"]), (&"step_input".into(), &0.into(), &"CC_GENERATE_USER_ID_V0".into()), "{found:#}");
+    assert_eq!(
+        (&found["code"], &found["step"], &found["node"]),
+        (&"step_input".into(), &0.into(), &"CC_GENERATE_USER_ID_V0".into()),
+        "{found:#}"
+    );
     assert!(found["expected"].is_string() && found["got"]["inputs"].to_string().contains("joan@example.com"));
     let told = scratch.enact(&["audit", "--all"]).exits(4).out;
     assert!(told.contains("expected") && told.contains("got") && told.contains("CC_GENERATE_USER_ID_V0"), "{told}");

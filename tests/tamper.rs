@@ -26,9 +26,8 @@ fn found(scratch: &Scratch) -> (bool, String) {
 fn flip_all(table: &str, column: &str, key: &str, stride: usize) {
     let scratch = three_runs();
     let sql = scratch.sql();
-    let original: Vec<u8> = sql
-        .query_row(&format!("SELECT CAST({column} AS BLOB) FROM {table} WHERE {key}"), [], |row| row.get(0))
-        .unwrap();
+    let original: Vec<u8> =
+        sql.query_row(&format!("SELECT CAST({column} AS BLOB) FROM {table} WHERE {key}"), [], |row| row.get(0)).unwrap();
     let is_text: String = sql.query_row(&format!("SELECT typeof({column}) FROM {table} WHERE {key}"), [], |r| r.get(0)).unwrap();
     let write = format!("UPDATE {table} SET {column} = {} WHERE {key}", if is_text == "text" { "CAST(?1 AS TEXT)" } else { "?1" });
     let mut tried = 0;
@@ -163,7 +162,7 @@ pub(crate) struct Parts {
 
 /// Rewrites parts of one run and makes the receipts, the chain, the tree and the head fit again: what a forger with the database
 /// but without the signing key can do. Answers the run's id.
-pub(crate) fn rewrite(scratch: &Scratch, seq: u64, change: impl Fn(&mut Parts)) -> String {
+pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) -> String {
     use enact_core::entry::{Draft, Entry, Head, seal};
     use enact_core::hash::{blob_hash, context_hash};
     let sql = scratch.sql();
@@ -184,7 +183,7 @@ pub(crate) fn rewrite(scratch: &Scratch, seq: u64, change: impl Fn(&mut Parts)) 
         (context_hash(old.input.as_bytes()).to_string(), context_hash(new.input.as_bytes()).to_string()),
         (blob_hash(old.transcript.as_bytes()).to_string(), blob_hash(new.transcript.as_bytes()).to_string()),
     ];
-    let size: u64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
+    let size: i64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
     let mut head = Head::empty();
     for at in 0..size {
         let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [at], |r| r.get(0)).unwrap();

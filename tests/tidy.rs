@@ -70,6 +70,8 @@ fn every_stable_code_of_the_engine_is_documented() {
             let Some((_, right)) = line.split_once("=> \"").or_else(|| line.split_once(" = \"")) else { continue };
             let Some(code) = right.split('"').next() else { continue };
             let is_code = code.len() > 2 && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            // Of the store's plain data only the reasons of a rejection are codes.
+            let is_code = is_code && (file != "host/store/src/model.rs" || code.starts_with("commit_"));
             if is_code && (line.trim_end().ends_with("\",")) && !document.contains(&format!("`{code}`")) {
                 missing.push(format!("{file}: {code}"));
             }

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use enact_engine::error::{EngineError, Kind};
+use enact_store::StoreError;
 
 use crate::ui::Ui;
 
@@ -33,8 +34,12 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let known = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
-    let code = known.map_or("internal", EngineError::code);
-    let hint = known.and_then(EngineError::hint);
+    let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
+    let (code, hint, kind) = match (known, store) {
+        (Some(e), _) => (e.code(), e.hint(), e.kind()),
+        (None, Some(e)) => (e.code(), Some(e.hint()), if e.is_corruption() { Kind::Integrity } else { Kind::Caller }),
+        (None, None) => ("internal", None, Kind::Internal),
+    };
     if ui.json() {
         let document = serde_json::json!({
             "error": {
@@ -48,17 +53,14 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(std::io::stdout(), "{document:#}");
     }
     ui.error(code, error, hint.as_deref(), known);
-    match known.map(EngineError::kind) {
-        Some(Kind::User) => ExitCode::from(1),
-        Some(Kind::Refused) => ExitCode::from(3),
-        Some(Kind::Integrity) => ExitCode::from(4),
-        Some(Kind::Internal) | None => ExitCode::from(255),
+    match kind {
+        Kind::Caller => ExitCode::from(1),
+        Kind::Refused => ExitCode::from(3),
+        Kind::Integrity => ExitCode::from(4),
+        Kind::Internal => ExitCode::from(255),
     }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -17,3 +17,6 @@ enact_guest_sdk::transform! {
     "CT_PURE_SELECT_PROPOSER_V0" => account::select_proposer,
     "CT_PURE_TERMINATION_CHECK_V0" => sequence::check_termination,
 }
+
+#[cfg(test)]
+mod tests;

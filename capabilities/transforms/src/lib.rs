@@ -16,3 +16,6 @@ enact_guest_sdk::transform! {
     "CT_PURE_MAP_RESULT_TO_HTTP_V0" => response::map_result,
     "CT_PURE_PASSTHROUGH_V0" => record::pass,
 }
+
+#[cfg(test)]
+mod tests;

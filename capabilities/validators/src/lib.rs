@@ -12,3 +12,6 @@ enact_guest_sdk::transform! {
     "CT_PURE_VALIDATE_RECORD_STRUCTURE_V0" => structure::validate,
     "CT_PURE_VALIDATE_SET_MEMBERSHIP_V0" => validation::membership,
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &AuditArgs) -> Result<Exit> {
     let options = AuditOptions { entries, jobs: args.jobs, state: args.state, backends };
     let report = engine.audit(&options, |_| bar.inc(1))?;
     bar.finish_and_clear();
-    if ui.json() { ui.document(&report)? } else { print(ui, &report)? }
+    if ui.json() {
+        ui.document(&report)?
+    } else {
+        print(ui, &report)?
+    }
     Ok(match report.verdict {
         "DIVERGED" => Exit::Mismatch,
         "INCONCLUSIVE" => Exit::Refused,
@@ -63,11 +67,18 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &AuditArgs) -> Result<Exit> {
 
 fn print(ui: &Ui, report: &AuditReport) -> Result<()> {
     for found in &report.inconclusive {
-        ui.line(format!("{WARN}inconclusive{WARN:#} {NAME}{}{NAME:#} entry {}: {} {DIM}[{}]{DIM:#}", found.run, found.seq, found.detail, found.code))?;
+        ui.line(format!(
+            "{WARN}inconclusive{WARN:#} {NAME}{}{NAME:#} entry {}: {} {DIM}[{}]{DIM:#}",
+            found.run, found.seq, found.detail, found.code
+        ))?;
     }
     for found in &report.diverged {
         let step = found.at.step.map_or_else(String::new, |s| format!(" step {s}"));
-        let place = if found.run.is_empty() { format!("store `{}`", found.at.node) } else { format!("{} entry {}, node `{}`{step}", found.run, found.seq, found.at.node) };
+        let place = if found.run.is_empty() {
+            format!("store `{}`", found.at.node)
+        } else {
+            format!("{} entry {}, node `{}`{step}", found.run, found.seq, found.at.node)
+        };
         ui.line(format!("{BAD}diverged{BAD:#} {NAME}{place}{NAME:#} {DIM}[{}]{DIM:#}", found.at.code))?;
         ui.line(format!("  expected {}", found.at.expected))?;
         ui.line(format!("  got      {}", found.at.got))?;

@@ -93,7 +93,10 @@ fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         ui.line(format!(
             "{:>8}  {DIM}{}{DIM:#}  {NAME}{:<14}{NAME:#} {}",
-            row["seq"], text(&row["at"]), text(&first["action"]), text(&first["subject"])
+            row["seq"],
+            text(&row["at"]),
+            text(&first["action"]),
+            text(&first["subject"])
         ))?;
     }
     Ok(Exit::Done)
@@ -113,7 +116,11 @@ fn show(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
         "bytes": stored.bytes.len(),
         "entry": value,
     });
-    if ui.json() { ui.document(&document)? } else { ui.line(serde_json::to_string_pretty(&document)?)? }
+    if ui.json() {
+        ui.document(&document)?
+    } else {
+        ui.line(serde_json::to_string_pretty(&document)?)?
+    }
     Ok(Exit::Done)
 }
 

@@ -63,7 +63,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &RunArgs) -> Result<Exit> {
     match (payload, &args.batch) {
         (Some(payload), _) => {
             let report = engine.run(&RunRequest { payload, ..request })?;
-            if ui.json() { ui.document(&report)? } else { print(ui, &report)? }
+            if ui.json() {
+                ui.document(&report)?
+            } else {
+                print(ui, &report)?
+            }
             Ok(Exit::Done)
         }
         (None, Some(file)) => batch(ui, &engine, &request, file, args),

@@ -35,7 +35,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {
         "nodes": trace.nodes(),
         "steps": mask(&serde_json::to_value(&transcript.steps)?, &secrets),
     });
-    if ui.json() { ui.document(&document)? } else { ui.line(serde_json::to_string_pretty(&document)?)? }
+    if ui.json() {
+        ui.document(&document)?
+    } else {
+        ui.line(serde_json::to_string_pretty(&document)?)?
+    }
     Ok(Exit::Done)
 }
 
@@ -63,6 +67,6 @@ fn mask(value: &Value, secrets: &[String]) -> Value {
                 .collect(),
         ),
         Value::Array(items) => Value::Array(items.iter().map(|v| mask(v, secrets)).collect()),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }

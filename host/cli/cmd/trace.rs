@@ -25,10 +25,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &TraceArgs) -> Result<Exit> {
         }
         let what = line.node_id.as_deref().or(line.exit_condition.as_deref()).unwrap_or("");
         let result = line.result_status.as_deref().or(line.exit_reason.as_deref()).unwrap_or("");
-        ui.line(format!(
-            "{:>4}  {DIM}{}{DIM:#}  {:<18} {NAME}{what:<44}{NAME:#} {result}",
-            line.sequence, line.timestamp, line.event
-        ))?;
+        ui.line(format!("{:>4}  {DIM}{}{DIM:#}  {:<18} {NAME}{what:<44}{NAME:#} {result}", line.sequence, line.timestamp, line.event))?;
     }
     Ok(Exit::Done)
 }

@@ -23,7 +23,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
     let report = engine.verify(args.key.as_deref(), |_| bar.inc(1))?;
     bar.finish_and_clear();
-    if ui.json() { ui.document(&report)? } else { print(ui, &report)? }
+    if ui.json() {
+        ui.document(&report)?
+    } else {
+        print(ui, &report)?
+    }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Mismatch })
 }
 

@@ -224,14 +224,27 @@ mod tests {
         assert_eq!(text, "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
         assert_eq!(text.parse(), Ok(digest));
         let hex = digest.to_hex();
-        for wrong in [hex.clone(), alloc::format!("md5:{hex}"), text.to_uppercase(), alloc::format!("blake3:{}", hex.to_uppercase()), alloc::format!("{text}0")] {
+        for wrong in [
+            hex.clone(),
+            alloc::format!("md5:{hex}"),
+            text.to_uppercase(),
+            alloc::format!("blake3:{}", hex.to_uppercase()),
+            alloc::format!("{text}0"),
+        ] {
             assert_eq!(wrong.parse::<Digest>(), Err(DigestError), "{wrong}");
         }
     }
 
     #[test]
     fn the_same_bytes_hash_differently_in_every_domain() {
-        let all = [record_hash(b"x").bytes, entry_hash(b"x").bytes, blob_hash(b"x").bytes, module_digest(b"x").bytes, sha256(b"x"), leaf_hash(b"x")];
+        let all = [
+            record_hash(b"x").bytes,
+            entry_hash(b"x").bytes,
+            blob_hash(b"x").bytes,
+            module_digest(b"x").bytes,
+            sha256(b"x"),
+            leaf_hash(b"x"),
+        ];
         for (i, a) in all.iter().enumerate() {
             assert!(all.iter().skip(i + 1).all(|b| a != b), "hash {i}");
         }

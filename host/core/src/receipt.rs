@@ -224,10 +224,8 @@ impl Admission {
     fn payload(&self) -> Value {
         let list = |findings: &[AdmissionFinding]| {
             let finding = |finding: &AdmissionFinding| {
-                let members = [
-                    ("event".to_owned(), Value::String(finding.event.clone())),
-                    ("found".to_owned(), Value::Bool(finding.found)),
-                ];
+                let members =
+                    [("event".to_owned(), Value::String(finding.event.clone())), ("found".to_owned(), Value::Bool(finding.found))];
                 Value::Object(members.into_iter().collect())
             };
             Value::Array(findings.iter().map(finding).collect())

@@ -54,13 +54,7 @@ impl Verifier {
     /// A verifier for the ledger of this name.
     #[must_use]
     pub fn new(origin: &str) -> Self {
-        Self {
-            origin: String::from(origin),
-            seen: Head::empty(),
-            next_seq: 0,
-            expected: BTreeMap::new(),
-            findings: Vec::new(),
-        }
+        Self { origin: String::from(origin), seen: Head::empty(), next_seq: 0, expected: BTreeMap::new(), findings: Vec::new() }
     }
 
     /// Where the ledger stands after the entries fed so far, as computed from their bytes.

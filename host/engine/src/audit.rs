@@ -101,7 +101,7 @@ impl<'a> Auditor<'a> {
     /// Audits the run in one entry.
     pub fn audit(&self, reader: &mut Reader, seq: u64) -> Result<Verdict> {
         let Some(entry) = reader.entry(seq)? else {
-            return Err(EngineError::NoEntry { seq, size: reader.head()?.size });
+            return Ok(diverged("", seq, plain("entry_missing", json!("an entry"), json!(null))));
         };
         let Some(stored) = reader.run_by_seq(seq)? else {
             return Ok(diverged("", seq, plain("run_missing", json!("a stored run"), json!(null))));
@@ -161,24 +161,14 @@ impl<'a> Auditor<'a> {
     fn bind(&self, reader: &mut Reader, evidence: &Evidence) -> Result<Arc<Bound>, BindFailure> {
         let receipt = &evidence.receipt;
         let snapshot = receipt.snapshot.to_string();
-        let key = (
-            snapshot.clone(),
-            receipt.workflow.clone(),
-            receipt.binding.clone(),
-            evidence.transcript.parameters.clone(),
-        );
+        let key = (snapshot.clone(), receipt.workflow.clone(), receipt.binding.clone(), evidence.transcript.parameters.clone());
         if let Some(bound) = lock(&self.bounds).get(&key) {
             return self.same_plan(bound, receipt).map(|()| Arc::clone(bound));
         }
         let sealed = self.snapshot(reader, &snapshot)?;
-        let plan = enact_flow::bind::bind(
-            &sealed,
-            &receipt.workflow,
-            Some(&receipt.binding),
-            &evidence.transcript.parameters,
-            HOST_CLASSES,
-        )
-        .map_err(|report| BindFailure::Diverged(plain("plan", json!(receipt.plan.to_string()), json!(report.to_string()))))?;
+        let plan =
+            enact_flow::bind::bind(&sealed, &receipt.workflow, Some(&receipt.binding), &evidence.transcript.parameters, HOST_CLASSES)
+                .map_err(|report| BindFailure::Diverged(plain("plan", json!(receipt.plan.to_string()), json!(report.to_string()))))?;
         let bound = Bound::new(plan, &self.sandbox, &self.modules, self.engine.workspace()).map_err(BindFailure::Error)?;
         let bound = Arc::new(bound);
         lock(&self.bounds).insert(key, Arc::clone(&bound));
@@ -205,8 +195,8 @@ impl<'a> Auditor<'a> {
         let Some(bytes) = stored else {
             return Err(BindFailure::Diverged(plain("snapshot_missing", json!(hash), json!(null))));
         };
-        let snapshot = Snapshot::from_lock(&bytes)
-            .map_err(|p| BindFailure::Diverged(plain("snapshot_altered", json!(hash), json!(p.detail))))?;
+        let snapshot =
+            Snapshot::from_lock(&bytes).map_err(|p| BindFailure::Diverged(plain("snapshot_altered", json!(hash), json!(p.detail))))?;
         if snapshot.hash() != hash {
             return Err(BindFailure::Diverged(plain("snapshot_altered", json!(hash), json!(snapshot.hash()))));
         }
@@ -244,9 +234,11 @@ struct Check<'e> {
 
 impl Check<'_> {
     fn recorded(&self, ask: &StepAsk) -> Result<&Step, Interrupt> {
-        self.evidence.transcript.steps.get(ask.step as usize).ok_or_else(|| {
-            self.difference(ask, "step_extra", json!("no further step"), json!(ask.capability.as_ref()))
-        })
+        self.evidence
+            .transcript
+            .steps
+            .get(ask.step as usize)
+            .ok_or_else(|| self.difference(ask, "step_extra", json!("no further step"), json!(ask.capability.as_ref())))
     }
 
     fn difference(&self, ask: &StepAsk, code: &'static str, expected: serde_json::Value, got: serde_json::Value) -> Interrupt {
@@ -308,10 +300,7 @@ impl Dispatch for Check<'_> {
         let events = |asked: &[EventMatch]| asked.iter().map(|e| e.event.to_string()).collect::<Vec<_>>();
         let named = |found: &[AdmissionFinding]| found.iter().map(|f| f.event.clone()).collect::<Vec<_>>();
         let expected = self.evidence.receipt.admission.clone().unwrap_or_default();
-        let (asked, recorded) = (
-            (events(&ask.requires), events(&ask.forbids)),
-            (named(&expected.requires), named(&expected.forbids)),
-        );
+        let (asked, recorded) = ((events(&ask.requires), events(&ask.forbids)), (named(&expected.requires), named(&expected.forbids)));
         if asked != recorded {
             return Err(Interrupt::Diverged(Box::new(plain("admission", json!(recorded), json!(asked)))));
         }

@@ -1,4 +1,4 @@
-//! Measurements of the real engine on the real store: no shortcut that a user's run would not take.
+//! Measurements of the real engine on the real store: no shortcut that any other run would not take.
 //!
 //! Every figure comes from a workspace of its own, made for the measurement and removed after it.
 use std::num::NonZeroUsize;

@@ -102,7 +102,6 @@ pub struct Bound {
     plan: Arc<Plan>,
     targets: Vec<BoundTarget>,
     intents: BTreeMap<String, jsonschema::Validator>,
-    defaults: Vec<(String, Value)>,
     event_stores: Vec<Option<String>>,
     module_digests: BTreeMap<String, Digest>,
 }
@@ -125,10 +124,8 @@ impl Bound {
             targets.push(BoundTarget { target: target.clone(), module, limits });
         }
         let mut intents = BTreeMap::new();
-        let mut defaults = Vec::new();
         for (code, schema) in plan.intents() {
             intents.insert(code.to_owned(), validator(code, schema)?);
-            defaults.extend(top_level_defaults(schema));
         }
         let event_stores = event_stores(&targets);
         let mut module_digests = BTreeMap::new();
@@ -137,7 +134,7 @@ impl Bound {
             let digest = digest.map_err(|_| EngineError::ModuleMissing { digest: target.module_digest.clone() })?;
             module_digests.insert(target.capability.clone(), digest);
         }
-        Ok(Self { plan: Arc::new(plan), targets, intents, defaults, event_stores, module_digests })
+        Ok(Self { plan: Arc::new(plan), targets, intents, event_stores, module_digests })
     }
 
     /// The plan.
@@ -164,15 +161,6 @@ impl Bound {
         self.intents.get(intent).is_some_and(|v| v.is_valid(&Value::Object(payload.clone())))
     }
 
-    /// Adds the defaults that the intents declare for absent top-level members (P-16).
-    pub fn apply_defaults(&self, payload: &mut Map) {
-        for (key, value) in &self.defaults {
-            if !payload.contains_key(key) {
-                payload.insert(key.clone(), value.clone());
-            }
-        }
-    }
-
     /// Where admission looks for events, in order; `None` stands for every log.
     ///
     /// A binding whose stores share a folder sees the events of its own stores only, so that environments in different
@@ -197,11 +185,6 @@ fn validator(code: &str, schema: &Value) -> Result<jsonschema::Validator> {
         .with_pattern_options(jsonschema::PatternOptions::regex())
         .build(schema)
         .map_err(|e| EngineError::IntentSchema { intent: code.to_owned(), detail: e.to_string() })
-}
-
-fn top_level_defaults(schema: &Value) -> Vec<(String, Value)> {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Vec::new() };
-    properties.iter().filter_map(|(key, s)| s.get("default").map(|d| (key.clone(), d.clone()))).collect()
 }
 
 fn event_stores(targets: &[BoundTarget]) -> Vec<Option<String>> {

@@ -5,8 +5,7 @@ use crate::error::{EngineError, Result};
 
 /// RFC 8785 text of a value.
 pub fn text(value: &Value) -> Result<String> {
-    let bytes = enact_core::canonical::to_bytes(value)
-        .map_err(|e| EngineError::Internal { detail: format!("no canonical form: {e}") })?;
+    let bytes = enact_core::canonical::to_bytes(value).map_err(|e| EngineError::Internal { detail: format!("no canonical form: {e}") })?;
     String::from_utf8(bytes).map_err(|e| EngineError::Internal { detail: e.to_string() })
 }
 

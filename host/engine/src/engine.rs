@@ -91,10 +91,8 @@ impl Engine {
         let key = SigningKey::from_bytes(&workspace.ledger_seed()?);
         let origin = workspace.config().origin.clone();
         let store = Store::open(&OpenOptions {
-            create: (!options.read_only).then(|| Create {
-                public_key: note::encode_key(&origin, &key.verifying_key()),
-                origin: origin.clone(),
-            }),
+            create: (!options.read_only)
+                .then(|| Create { public_key: note::encode_key(&origin, &key.verifying_key()), origin: origin.clone() }),
             read_only: options.read_only,
             ..OpenOptions::new(workspace.ledger_path())
         })?;
@@ -106,9 +104,11 @@ impl Engine {
             });
         }
         let sandbox = sandbox(&workspace, options)?;
-        let fingerprint = sandbox.fingerprint().digest().parse().map_err(|_| EngineError::Sandbox {
-            detail: "the fingerprint is not a digest".to_owned(),
-        })?;
+        let fingerprint = sandbox
+            .fingerprint()
+            .digest()
+            .parse()
+            .map_err(|_| EngineError::Sandbox { detail: "the fingerprint is not a digest".to_owned() })?;
         Ok(Self {
             workspace,
             store,
@@ -170,8 +170,8 @@ impl Engine {
         let mut all = config.parameters.clone();
         all.extend(parameters.iter().map(|(k, v)| (k.clone(), v.clone())));
         let environment = (!config.environment.is_empty()).then_some(config.environment.as_str());
-        let plan = enact_flow::bind::bind(&self.snapshot, workflow, binding.or(environment), &all, HOST_CLASSES)
-            .map_err(EngineError::Binding)?;
+        let plan =
+            enact_flow::bind::bind(&self.snapshot, workflow, binding.or(environment), &all, HOST_CLASSES).map_err(EngineError::Binding)?;
         let bound = Arc::new(Bound::new(plan, &self.sandbox, &self.modules, &self.workspace)?);
         lock(&self.bounds).insert(key, Arc::clone(&bound));
         Ok(bound)
@@ -201,8 +201,7 @@ impl Engine {
     /// Checks a request and resolves what it names; nothing is executed.
     pub(crate) fn job(&self, request: &RunRequest) -> Result<Job> {
         let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
-        let mut payload = checked_payload(&request.payload)?;
-        bound.apply_defaults(&mut payload);
+        let payload = checked_payload(&request.payload)?;
         let run_id = run_id(&*self.sources).ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
         Ok(Job { bound, payload, run_id })
     }
@@ -283,7 +282,6 @@ impl Engine {
         }
         guard.as_mut().ok_or(EngineError::Internal { detail: "no writer".to_owned() })
     }
-
 }
 
 /// A checked request with everything resolved.
@@ -310,13 +308,8 @@ pub(crate) const fn attempts_max() -> u32 {
 /// A sandbox for a workspace, with the workspace's cache of compiled modules.
 pub fn sandbox(workspace: &Workspace, options: &EngineOptions) -> Result<Sandbox> {
     let cache = CacheOptions { dir: workspace.cache_path(), key: workspace.cache_key()? };
-    Sandbox::new(&Options {
-        backend: options.backend,
-        cache: Some(cache),
-        max_concurrent_calls: options.calls_max,
-        ..Options::default()
-    })
-    .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
+    Sandbox::new(&Options { backend: options.backend, cache: Some(cache), max_concurrent_calls: options.calls_max })
+        .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
 }
 
 /// A payload that can be recorded: an object of bounded size whose numbers every reader understands alike.

@@ -13,8 +13,8 @@ pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 /// Who has to act on an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The person at the keyboard: a wrong name, a missing file, bad input.
-    User,
+    /// Whoever called: a wrong name, a missing file, bad input.
+    Caller,
     /// A rule refused the work; nothing was changed.
     Refused,
     /// Stored bytes are not what they claim to be.
@@ -150,7 +150,29 @@ impl EngineError {
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
             Self::Store(e) if e.is_corruption() => Kind::Integrity,
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
-            _ => Kind::User,
+            Self::NoWorkspace { .. }
+            | Self::WorkspaceExists { .. }
+            | Self::File { .. }
+            | Self::FileTooLarge { .. }
+            | Self::Config { .. }
+            | Self::Origin { .. }
+            | Self::Key { .. }
+            | Self::Json { .. }
+            | Self::PayloadShape { .. }
+            | Self::PayloadValue { .. }
+            | Self::PayloadSize { .. }
+            | Self::ArtifactName { .. }
+            | Self::NotSealed
+            | Self::Protocol { .. }
+            | Self::Binding(_)
+            | Self::IntentSchema { .. }
+            | Self::ModuleMissing { .. }
+            | Self::NoArtifact { .. }
+            | Self::NoRun { .. }
+            | Self::NoEntry { .. }
+            | Self::EmptyLedger
+            | Self::Store(_)
+            | Self::Unreadable { .. } => Kind::Caller,
         }
     }
 
@@ -170,9 +192,18 @@ impl EngineError {
             Self::Config { .. } => "compare `enact.toml` with the one that `enact init` writes".to_owned(),
             Self::Origin { .. } => "use up to 128 visible ASCII characters without spaces or `+`".to_owned(),
             Self::Json { .. } | Self::PayloadShape { .. } => "pass a JSON object such as {\"key\": \"value\"}".to_owned(),
+            Self::PayloadSize { .. } | Self::FileTooLarge { .. } => "pass a reference to large content instead of the content".to_owned(),
+            Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
+            Self::Key { .. } => "pass a verifier key as `enact ledger checkpoint` prints it, or restore the file under `keys/`".to_owned(),
+            Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),
+            Self::Infrastructure { .. } => "nothing was recorded; run it again when the machine has recovered".to_owned(),
+            Self::Rejected { .. } => "nothing was recorded; mend what the message names and run it again".to_owned(),
             Self::PayloadValue { .. } => "keep integers within ±(2^53−1); write larger numbers as strings".to_owned(),
             Self::NotSealed => "seal it with `enact protocol seal`".to_owned(),
-            Self::Protocol { problems } => return problems.first().map(|p| p.hint.clone()).filter(|h| !h.is_empty()),
+            Self::Protocol { problems } => {
+                let own = problems.first().map(|p| p.hint.clone()).filter(|h| !h.is_empty());
+                return own.or_else(|| Some("mend the artifact; `enact protocol check` lists all problems".to_owned()));
+            }
             Self::Binding(report) => report.resolution.clone(),
             Self::ModuleMissing { .. } => "restore the file under `modules/` from where you took it; its name is its digest".to_owned(),
             Self::ModuleDigest { .. } => "the file was replaced; put the sealed one back, or seal the protocol again knowingly".to_owned(),
@@ -185,7 +216,7 @@ impl EngineError {
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
             Self::Altered { .. } => "restore the ledger from a copy that verifies; `enact verify` lists every finding".to_owned(),
             Self::Store(e) => return Some(e.hint()),
-            _ => return None,
+            Self::Sandbox { .. } | Self::Unreadable { .. } | Self::Internal { .. } => return None,
         };
         Some(text)
     }
@@ -193,21 +224,24 @@ impl EngineError {
     /// Structured facts for `--json`.
     #[must_use]
     pub fn details(&self) -> Option<serde_json::Value> {
-        match self {
-            Self::Binding(report) => serde_json::to_value(report).ok(),
-            Self::Protocol { problems } => serde_json::to_value(problems).ok(),
-            _ => None,
+        if let Self::Binding(report) = self {
+            return serde_json::to_value(report).ok();
         }
+        if let Self::Protocol { problems } = self {
+            return serde_json::to_value(problems).ok();
+        }
+        None
     }
 }
 
 fn file_code(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as K;
-    match source.kind() {
-        K::NotFound => "file_missing",
-        K::PermissionDenied => "permission_denied",
-        K::ReadOnlyFilesystem => "read_only",
-        K::StorageFull | K::QuotaExceeded => "disk_full",
-        _ => "file",
-    }
+    let known = [
+        (K::NotFound, "file_missing"),
+        (K::PermissionDenied, "permission_denied"),
+        (K::ReadOnlyFilesystem, "read_only"),
+        (K::StorageFull, "disk_full"),
+        (K::QuotaExceeded, "disk_full"),
+    ];
+    known.iter().find(|(kind, _)| *kind == source.kind()).map_or("file", |(_, code)| code)
 }

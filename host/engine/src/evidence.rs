@@ -40,8 +40,7 @@ impl Evidence {
         let unreadable = |what: &str, detail: String| vec![finding("run_unreadable", entry.seq, format!("{what}: {detail}"))];
         let input = serde_json::from_slice(&stored.run.input).map_err(|e| unreadable("input", e.to_string()))?;
         let trace = Trace::from_bytes(&stored.run.trace).map_err(|e| unreadable("trace", e.to_string()))?;
-        let transcript: Transcript =
-            serde_json::from_slice(&stored.run.transcript).map_err(|e| unreadable("transcript", e.to_string()))?;
+        let transcript: Transcript = serde_json::from_slice(&stored.run.transcript).map_err(|e| unreadable("transcript", e.to_string()))?;
         if transcript.v != VERSION || transcript.run != receipt.run || transcript.binding != receipt.binding {
             return Err(vec![finding("run_transcript", entry.seq, "the transcript is of another run or version".to_owned())]);
         }

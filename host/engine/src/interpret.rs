@@ -81,11 +81,7 @@ pub fn interpret(bound: &Bound, payload: Map, at: &str, dispatch: &mut dyn Dispa
             }
             Ask::Admit(rule) => {
                 let found = dispatch.admit(&rule)?;
-                let answer = Answer::Admission {
-                    found_required: flags(&found.requires),
-                    found_forbidden: flags(&found.forbids),
-                };
-                answer
+                Answer::Admission { found_required: flags(&found.requires), found_forbidden: flags(&found.forbids) }
             }
             Ask::ValidateIntent { intent, .. } => Answer::Intent { valid: bound.accepts(&intent, traversal.payload()) },
             Ask::Dispatch(step) => {
@@ -128,18 +124,10 @@ fn step(bound: &Bound, ask: &StepAsk, dispatch: &mut dyn Dispatch) -> Result<(An
         },
         Outcome::Trap(code) => fault(ask, input, code.code(), report.host_calls),
         Outcome::Bound(code) => {
-            return Err(Interrupt::Inconclusive {
-                step: ask.step,
-                capability: ask.capability.to_string(),
-                code: code.code().to_owned(),
-            });
+            return Err(Interrupt::Inconclusive { step: ask.step, capability: ask.capability.to_string(), code: code.code().to_owned() });
         }
         Outcome::Infra(code) => {
-            return Err(Interrupt::Infrastructure {
-                step: ask.step,
-                capability: ask.capability.to_string(),
-                code: code.code().to_owned(),
-            });
+            return Err(Interrupt::Infrastructure { step: ask.step, capability: ask.capability.to_string(), code: code.code().to_owned() });
         }
     };
     dispatch.finished(ask, &record, &outputs)?;
@@ -152,15 +140,7 @@ fn fault(ask: &StepAsk, input: Digest, code: &str, calls: Vec<enact_wasm::HostCa
 }
 
 fn trapped(ask: &StepAsk, input: Digest, code: &str, calls: Vec<enact_wasm::HostCall>) -> Step {
-    Step {
-        target: index(ask.target),
-        input,
-        outcome: transcript::trap_hash(code),
-        status: code.to_owned(),
-        trap: true,
-        fuel: None,
-        calls,
-    }
+    Step { target: index(ask.target), input, outcome: transcript::trap_hash(code), status: code.to_owned(), trap: true, fuel: None, calls }
 }
 
 fn flags(findings: &[AdmissionFinding]) -> Vec<bool> {

@@ -153,14 +153,7 @@ struct Gathered {
     staged: Staged,
 }
 
-fn prepare(
-    context: &Context<'_>,
-    bound: &Bound,
-    run_id: &str,
-    at: &str,
-    gathered: Gathered,
-    attempt: u32,
-) -> Result<Prepared> {
+fn prepare(context: &Context<'_>, bound: &Bound, run_id: &str, at: &str, gathered: Gathered, attempt: u32) -> Result<Prepared> {
     let Gathered { input, execution, trace, admission, staged: Staged { reads, writes } } = gathered;
     let plan = bound.plan();
     let output = crate::canonical::object(&execution.termination.payload)?;
@@ -178,11 +171,7 @@ fn prepare(
     };
     let transcript = serde_json::to_vec(&transcript).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
     let termination = &execution.termination;
-    let exit = Exit {
-        class: exit_class(termination.class),
-        reason: termination.reason.clone(),
-        code: termination.code.clone(),
-    };
+    let exit = Exit { class: exit_class(termination.class), reason: termination.reason.clone(), code: termination.code.clone() };
     let receipt = RunReceipt {
         run: run_id.to_owned(),
         workflow: plan.workflow().to_owned(),

@@ -31,7 +31,7 @@ struct Work {
 }
 
 enum Done {
-    Finished { ticket: u64, result: Result<RunReport> },
+    Finished { ticket: u64, result: Box<Result<RunReport>> },
     Again(Work),
 }
 
@@ -56,7 +56,7 @@ impl Engine {
                     for work in work_rx {
                         match self.execute(&work.job, &mut reader, work.attempt) {
                             Ok(prepared) => drop(prepared_tx.send((work, prepared))),
-                            Err(error) => drop(done_tx.send(Done::Finished { ticket: work.ticket, result: Err(error) })),
+                            Err(error) => drop(done_tx.send(Done::Finished { ticket: work.ticket, result: Box::new(Err(error)) })),
                         }
                     }
                 });
@@ -106,7 +106,7 @@ impl Engine {
             match finished.recv() {
                 Ok(Done::Finished { ticket, result }) => {
                     in_flight -= 1;
-                    done(ticket, result);
+                    done(ticket, *result);
                 }
                 Ok(Done::Again(again)) => retries.push_back(again),
                 Err(_) => return,
@@ -133,11 +133,8 @@ impl Engine {
                     let detail = error.to_string();
                     let mut first = Some(error);
                     for work in works {
-                        let error = first.take().unwrap_or_else(|| EngineError::Rejected {
-                            code: "commit_failed",
-                            detail: detail.clone(),
-                        });
-                        drop(done.send(Done::Finished { ticket: work.ticket, result: Err(error) }));
+                        let error = first.take().unwrap_or_else(|| EngineError::Rejected { code: "commit_failed", detail: detail.clone() });
+                        drop(done.send(Done::Finished { ticket: work.ticket, result: Box::new(Err(error)) }));
                     }
                 }
             }
@@ -148,11 +145,9 @@ impl Engine {
 fn settle(work: Work, answer: Result<RunReport, Refused>) -> Done {
     let ticket = work.ticket;
     match answer {
-        Ok(report) => Done::Finished { ticket, result: Ok(report) },
-        Err(Refused::Conflict) if work.attempt < attempts_max() => {
-            Done::Again(Work { attempt: work.attempt + 1, ..work })
-        }
-        Err(Refused::Conflict) => Done::Finished { ticket, result: Err(EngineError::Contention { attempts: work.attempt }) },
-        Err(Refused::Other(error)) => Done::Finished { ticket, result: Err(error) },
+        Ok(report) => Done::Finished { ticket, result: Box::new(Ok(report)) },
+        Err(Refused::Conflict) if work.attempt < attempts_max() => Done::Again(Work { attempt: work.attempt + 1, ..work }),
+        Err(Refused::Conflict) => Done::Finished { ticket, result: Box::new(Err(EngineError::Contention { attempts: work.attempt })) },
+        Err(Refused::Other(error)) => Done::Finished { ticket, result: Box::new(Err(error)) },
     }
 }

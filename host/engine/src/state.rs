@@ -47,17 +47,14 @@ impl StateAudit {
     pub fn apply(&mut self, run: &Replayed) -> Result<Option<Diverged>> {
         let receipt = &run.evidence.receipt;
         let at = |node: String, step, code, expected, got| {
-            Some(Diverged {
-                run: receipt.run.clone(),
-                seq: run.evidence.seq,
-                at: Divergence { node, step, code, expected, got },
-            })
+            Some(Diverged { run: receipt.run.clone(), seq: run.evidence.seq, at: Divergence { node, step, code, expected, got } })
         };
         let mut stage = Stage::new(&mut self.fold);
         if let (Some(asked), Some(recorded)) = (&run.asked, &receipt.admission) {
-            let mut found = Admission::default();
-            found.requires = find(&mut stage, run, &asked.requires)?;
-            found.forbids = find(&mut stage, run, &asked.forbids)?;
+            let found = Admission {
+                requires: find(&mut stage, run, &asked.requires)?,
+                forbids: find(&mut stage, run, &asked.forbids)?,
+            };
             if found != *recorded {
                 return Ok(at(String::new(), None, "state_admission", json!(recorded), json!(found)));
             }
@@ -111,7 +108,9 @@ impl StateAudit {
                 differences.push(store_difference(&info.name, "state_store", json!(info), json!(null)));
                 continue;
             };
-            if stored.quarantined.is_none() && (stored.kind, stored.version, stored.len, stored.live) != (info.kind, info.version, info.len, info.live) {
+            if stored.quarantined.is_none()
+                && (stored.kind, stored.version, stored.len, stored.live) != (info.kind, info.version, info.len, info.live)
+            {
                 differences.push(store_difference(&info.name, "state_store", json!(info), json!(stored)));
                 continue;
             }
@@ -160,8 +159,8 @@ fn find(stage: &mut Stage<'_, Fold>, run: &Replayed, asked: &[EventMatch]) -> Re
         for store in &run.event_stores {
             found = found
                 || stage
-                .find_event(store.as_deref(), &event.event, &event.fields)
-                .map_err(|e| EngineError::Unreadable { detail: e.to_string() })?;
+                    .find_event(store.as_deref(), &event.event, &event.fields)
+                    .map_err(|e| EngineError::Unreadable { detail: e.to_string() })?;
         }
         findings.push(AdmissionFinding { event: event.event.to_string(), found });
     }

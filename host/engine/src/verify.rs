@@ -87,7 +87,13 @@ impl Engine {
         let modules_wrong = self.modules(&modules, &mut findings)?;
         let ok = findings.is_empty();
         Ok(VerifyReport {
-            verdict: if !ok { "ALTERED" } else if notes > 1 { "CONSISTENT" } else { "SIGNED" },
+            verdict: if !ok {
+                "ALTERED"
+            } else if notes > 1 {
+                "CONSISTENT"
+            } else {
+                "SIGNED"
+            },
             entries: count,
             root: Digest::sha256(head.root()).to_string(),
             origin,

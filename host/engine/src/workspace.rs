@@ -123,12 +123,7 @@ impl Workspace {
         let mut this = Self {
             path: path.to_owned(),
             dir,
-            config: Config {
-                origin: String::new(),
-                node: String::new(),
-                environment: String::new(),
-                parameters: BTreeMap::new(),
-            },
+            config: Config { origin: String::new(), node: String::new(), environment: String::new(), parameters: BTreeMap::new() },
         };
         this.config = read_config(&this)?;
         Ok(this)
@@ -188,8 +183,7 @@ impl Workspace {
             return Ok(BTreeMap::new());
         }
         let bytes = self.read("modules/names.json", LOCK_BYTES_MAX)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| EngineError::Json { what: "modules/names.json".to_owned(), detail: e.to_string() })
+        serde_json::from_slice(&bytes).map_err(|e| EngineError::Json { what: "modules/names.json".to_owned(), detail: e.to_string() })
     }
 
     /// The bytes of a module, refused when they are not the ones that the digest names.

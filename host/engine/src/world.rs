@@ -13,14 +13,14 @@ pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request) -
         Request::RegistryLookup { store, key } => stage.lookup(store, key).map(Answer::Existing),
         Request::RegistryRetire { store, key } => stage.retire(store, key).map(Answer::Flag),
         Request::RegistryCount { store } => stage.count(store).map(Answer::Number),
-        Request::TableGet { store, key } => stage
-            .get(store, key)
-            .map(|found| Answer::Document(found.map(|(version, value)| Document { version, value }))),
+        Request::TableGet { store, key } => {
+            stage.get(store, key).map(|found| Answer::Document(found.map(|(version, value)| Document { version, value })))
+        }
         Request::TablePut { store, key, value, expect } => stage.put(store, key, value, *expect).map(Answer::Version),
         Request::TableRemove { store, key, expect } => stage.remove(store, key, *expect).map(Answer::Flag),
-        Request::TableList { store, after, limit } => stage.list(store, after.as_deref(), u64::from(*limit)).map(|rows| {
-            Answer::Documents(rows.into_iter().map(|(key, version, value)| (key, Document { version, value })).collect())
-        }),
+        Request::TableList { store, after, limit } => stage
+            .list(store, after.as_deref(), u64::from(*limit))
+            .map(|rows| Answer::Documents(rows.into_iter().map(|(key, version, value)| (key, Document { version, value })).collect())),
         Request::LogAppend { store, value } => stage.append(store, value).map(|()| Answer::Done),
         Request::LogRead { store, from, limit } => stage.read(store, *from, u64::from(*limit)).map(Answer::Records),
         Request::ClockNow | Request::RandomBytes { .. } | Request::RandomUnique => return None,
@@ -53,19 +53,15 @@ impl<S: StateRead> Host for World<'_, '_, S> {
         if let Some(answer) = answer_store(self.stage, request) {
             return answer;
         }
-        match request {
-            Request::ClockNow => Answer::Text(clock_text(self.sources.now_micros())),
-            Request::RandomBytes { len } => {
-                let mut bytes = vec![0; *len as usize];
-                match self.sources.fill(&mut bytes) {
-                    true => Answer::Bytes(bytes),
-                    false => Answer::Fault(Fault::Unavailable("no randomness".to_owned())),
-                }
-            }
-            _ => match self.sources.unique() {
-                Some(bytes) => Answer::Bytes(bytes.to_vec()),
-                None => Answer::Fault(Fault::Unavailable("no randomness".to_owned())),
-            },
+        if let Request::ClockNow = request {
+            return Answer::Text(clock_text(self.sources.now_micros()));
         }
+        let drawn = if let Request::RandomBytes { len } = request {
+            let mut bytes = vec![0; *len as usize];
+            self.sources.fill(&mut bytes).then_some(bytes)
+        } else {
+            self.sources.unique().map(|bytes| bytes.to_vec())
+        };
+        drawn.map_or_else(|| Answer::Fault(Fault::Unavailable("no randomness".to_owned())), Answer::Bytes)
     }
 }

@@ -218,12 +218,7 @@ impl Artifact {
 /// One problem that names the place: not JSON, a duplicate or unknown member, an unknown prefix, a code that is not the stem.
 pub fn parse(stem: &str, bytes: &[u8]) -> Result<Artifact, Problem> {
     if bytes.len() > ARTIFACT_BYTES_MAX {
-        return Err(Problem::error(
-            "artifact_too_large",
-            stem,
-            "",
-            format!("{} bytes; at most {ARTIFACT_BYTES_MAX}", bytes.len()),
-        ));
+        return Err(Problem::error("artifact_too_large", stem, "", format!("{} bytes; at most {ARTIFACT_BYTES_MAX}", bytes.len())));
     }
     let value = strict::value(bytes).map_err(|detail| Problem::error("not_json", stem, "", detail))?;
     from_value(stem, value)
@@ -237,13 +232,8 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
     strict::check(&value).map_err(|(at, detail)| Problem::error("value_out_of_range", stem, at, detail))?;
     let code = value.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
     if code != stem {
-        return Err(Problem::error(
-            "code_is_not_the_file_name",
-            stem,
-            "code",
-            format!("code `{code}` in the file `{stem}.json`"),
-        )
-        .with_hint("rename the file or the code; they must be equal"));
+        return Err(Problem::error("code_is_not_the_file_name", stem, "code", format!("code `{code}` in the file `{stem}.json`"))
+            .with_hint("rename the file or the code; they must be equal"));
     }
     let prefix = code.split_inclusive('_').next().unwrap_or_default();
     if !is_code(&code) {
@@ -251,9 +241,7 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
             "bad_code",
             stem,
             "code",
-            format!(
-                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB or EV"
-            ),
+            format!("`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB or EV"),
         ));
     }
     match prefix {

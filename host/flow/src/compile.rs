@@ -45,12 +45,7 @@ pub fn check(artifacts: &[Artifact], modules: &BTreeMap<String, String>) -> Vec<
     }
     for (name, digest) in modules {
         if !is_digest(digest) {
-            checker.problems.push(Problem::error(
-                "bad_module_digest",
-                name,
-                "",
-                format!("`{digest}` is not `blake3:` and 64 hex digits"),
-            ));
+            checker.problems.push(Problem::error("bad_module_digest", name, "", format!("`{digest}` is not `blake3:` and 64 hex digits")));
         }
     }
     for artifact in artifacts {
@@ -65,8 +60,7 @@ pub fn check(artifacts: &[Artifact], modules: &BTreeMap<String, String>) -> Vec<
         }
     }
     let mut problems = checker.problems;
-    problems
-        .sort_by(|a, b| (a.level, &a.artifact, &a.at, a.code, &a.detail).cmp(&(b.level, &b.artifact, &b.at, b.code, &b.detail)));
+    problems.sort_by(|a, b| (a.level, &a.artifact, &a.at, a.code, &a.detail).cmp(&(b.level, &b.artifact, &b.at, b.code, &b.detail)));
     problems.dedup();
     problems
 }
@@ -115,6 +109,5 @@ impl<'a> Checker<'a> {
 }
 
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("blake3:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
+    text.strip_prefix("blake3:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }

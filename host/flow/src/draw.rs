@@ -132,9 +132,7 @@ fn layout(dag: &Dag) -> Vec<Place> {
         })
         .collect();
     let span = |row: &Vec<usize>| {
-        row.iter()
-            .filter_map(|index| places.get(*index))
-            .fold(GAP, |sum, place| sum.saturating_add(place.width).saturating_add(GAP))
+        row.iter().filter_map(|index| places.get(*index)).fold(GAP, |sum, place| sum.saturating_add(place.width).saturating_add(GAP))
     };
     let widest = rows.values().map(span).max().unwrap_or(0);
     let spans: Vec<usize> = rows.values().map(span).collect();

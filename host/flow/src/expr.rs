@@ -164,9 +164,7 @@ mod tests {
     fn p_14_a_path_is_followed_and_anything_else_is_a_literal() {
         assert_eq!(resolve(&json!("$.a.b")), Ok(Some(json!(1))));
         assert_eq!(resolve(&json!("$.empty")), Ok(Some(json!(""))));
-        for literal in
-            [json!("$notpath"), json!("$"), json!("a.b"), json!("{{nope}}"), json!(" $.a"), json!(0), json!(false), json!({})]
-        {
+        for literal in [json!("$notpath"), json!("$"), json!("a.b"), json!("{{nope}}"), json!(" $.a"), json!(0), json!(false), json!({})] {
             assert_eq!(resolve(&literal), Ok(Some(literal)));
         }
         assert_eq!(resolve(&json!("{{timestamp}}")), Ok(Some(json!("now"))));
@@ -174,8 +172,7 @@ mod tests {
 
     #[test]
     fn p_14_nothing_at_the_top_is_nothing() {
-        for nothing in
-            [json!(null), json!("$."), json!("$.a.c"), json!("$.a.none"), json!("$.a.b.c"), json!("$.a.list.0"), json!("$.a..b")]
+        for nothing in [json!(null), json!("$."), json!("$.a.c"), json!("$.a.none"), json!("$.a.b.c"), json!("$.a.list.0"), json!("$.a..b")]
         {
             assert_eq!(resolve(&nothing), Ok(None), "{nothing}");
         }

@@ -68,8 +68,7 @@ pub fn import(files: &[(String, Vec<u8>)], catalog: &BTreeMap<String, String>) -
     }
     importer.convert();
     let mut problems = importer.problems;
-    problems
-        .sort_by(|a, b| (a.level, &a.artifact, &a.at, a.code, &a.detail).cmp(&(b.level, &b.artifact, &b.at, b.code, &b.detail)));
+    problems.sort_by(|a, b| (a.level, &a.artifact, &a.at, a.code, &a.detail).cmp(&(b.level, &b.artifact, &b.at, b.code, &b.detail)));
     problems.dedup();
     Import { artifacts: importer.artifacts.into_iter().collect(), problems }
 }

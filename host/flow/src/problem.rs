@@ -39,14 +39,7 @@ pub struct Problem {
 impl Problem {
     /// An error without a hint.
     pub(crate) fn error(code: &'static str, artifact: &str, at: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            level: Level::Error,
-            artifact: artifact.to_owned(),
-            at: at.into(),
-            detail: detail.into(),
-            hint: String::new(),
-        }
+        Self { code, level: Level::Error, artifact: artifact.to_owned(), at: at.into(), detail: detail.into(), hint: String::new() }
     }
 
     /// The same finding at another level.

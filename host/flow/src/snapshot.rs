@@ -59,8 +59,7 @@ impl Snapshot {
     /// The lock file: canonical JSON, byte-identical for the same sources (P-31).
     #[must_use]
     pub fn to_lock(&self) -> Vec<u8> {
-        let artifacts: BTreeMap<&String, Value> =
-            self.artifacts.iter().map(|(code, artifact)| (code, artifact.to_value())).collect();
+        let artifacts: BTreeMap<&String, Value> = self.artifacts.iter().map(|(code, artifact)| (code, artifact.to_value())).collect();
         canonical::to_bytes(&json!({ "v": LOCK_VERSION, "hash": self.hash, "artifacts": artifacts, "modules": self.modules }))
     }
 
@@ -78,9 +77,8 @@ impl Snapshot {
         for (code, value) in lock.artifacts {
             artifacts.push(artifact::from_value(&code, value)?);
         }
-        let snapshot = compile(&artifacts, &lock.modules).map_err(|problems| {
-            problems.into_iter().next().unwrap_or_else(|| refuse("bad_lock", "it does not compile".to_owned()))
-        })?;
+        let snapshot = compile(&artifacts, &lock.modules)
+            .map_err(|problems| problems.into_iter().next().unwrap_or_else(|| refuse("bad_lock", "it does not compile".to_owned())))?;
         if snapshot.hash != lock.hash {
             let detail = format!("it claims `{}` and its contents have `{}`", lock.hash, snapshot.hash);
             return Err(refuse("lock_hash_mismatch", detail).with_hint("seal the sources again; a lock is never edited by hand"));

@@ -100,9 +100,7 @@ impl Traversal {
         match (state, answer) {
             (state, Answer::Abort { code }) => self.stop(&state, Class::Abort, STATUS_ABORTED, code),
             (state, Answer::Timeout { code }) => self.stop(&state, Class::Timeout, STATUS_TIMED_OUT, code),
-            (State::Admission, Answer::Admission { found_required, found_forbidden }) => {
-                self.admitted(&found_required, &found_forbidden)
-            }
+            (State::Admission, Answer::Admission { found_required, found_forbidden }) => self.admitted(&found_required, &found_forbidden),
             (State::Intent(node), Answer::Intent { valid }) => {
                 if valid {
                     self.apply_defaults(node);

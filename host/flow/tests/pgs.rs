@@ -42,22 +42,22 @@ const BY_REQUIREMENT: &[(&str, Expect, &str)] = &[
     ("drv_undeclared_status", Expect::Run(&["ACK", "SUCCESS", "PROTOCOL_VIOLATION"], Class::Failure, "UNDECLARED_STATUS"), P_18),
     ("drv_unknown_cs_op", Expect::Load("unknown_operation"), "P-33: operations match exactly"),
     ("drv_unknown_host_class", Expect::Bind("unknown_host_class"), "P-09: the set of host classes is closed"),
-    (
-        "drv_unmapped_exit_status",
-        Expect::Run(&["ACK", "SUCCESS", "PROTOCOL_VIOLATION"], Class::Failure, "UNDECLARED_STATUS"),
-        P_18,
-    ),
+    ("drv_unmapped_exit_status", Expect::Run(&["ACK", "SUCCESS", "PROTOCOL_VIOLATION"], Class::Failure, "UNDECLARED_STATUS"), P_18),
     ("lic_04_training_type", Expect::Run(&["ACK", "VIOLATION", "VIOLATION", "completed"], Class::Failure, "VIOLATION"), P_14),
     ("lic_05_no_context", Expect::Run(&["ACK", "VIOLATION", "VIOLATION", "completed"], Class::Failure, "VIOLATION"), P_14),
     ("lic_12_reclaim_forbidden", Expect::Without(&[]), "P-28: a pure transform is given the time, it does not read a clock"),
     ("name_02_in_without_code", Expect::Load("missing_artifact"), "P-31: found at load, not at the node"),
     ("name_03_default_edge_no_transition", Expect::Load("intent_edges"), "P-31: an intent has the edges ACK and NACK"),
     ("ver_08_missing_email_in_record", Expect::Run(&["ACK", "VIOLATION", "completed"], Class::Failure, "VIOLATION"), P_14),
+    ("wal_01_success", Expect::Without(&[]), "P-28: a pure transform is given its randomness, it does not draw it"),
 ];
 
 const P_11: &str = "P-11: only declared outputs reach the payload";
 const P_14: &str = "P-14: an unresolved member fails the step, the reference drops it";
 const P_18: &str = "P-18: a status that is not allowed follows no edge";
+
+/// The importer puts a step of this side effect before a transform that drew randomness itself.
+const DRAWING: &str = "CS_ENTROPY_V0";
 
 /// What must happen here instead.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +176,8 @@ fn plan(root: &Path, case: &Path, about: &Value) -> Result<Arc<Plan>, Got> {
     let files = files(root, case, about);
     // One module serves everything: what a module does is not tested here.
     let codes = files.iter().filter_map(|(name, _)| Some(name.rsplit("__").next()?.trim_end_matches(".json").to_owned()));
-    let catalog: BTreeMap<String, String> = codes.map(|code| (code, "any".to_owned())).collect();
+    let mut catalog: BTreeMap<String, String> = codes.map(|code| (code, "any".to_owned())).collect();
+    catalog.insert(DRAWING.to_owned(), "any".to_owned());
     let import = pgs::import(&files, &catalog);
     let errors: Vec<String> = import.problems.iter().filter(|p| p.level == Level::Error).map(|p| format!("{p}")).collect();
     if !errors.is_empty() {
@@ -187,8 +188,7 @@ fn plan(root: &Path, case: &Path, about: &Value) -> Result<Arc<Plan>, Got> {
         artifacts.push(artifact::from_value(&code, value).map_err(|problem| Got::Load(vec![problem.to_string()]))?);
     }
     let modules = BTreeMap::from([("any".to_owned(), format!("blake3:{}", "0".repeat(64)))]);
-    let snapshot =
-        compile(&artifacts, &modules).map_err(|problems| Got::Load(problems.iter().map(ToString::to_string).collect()))?;
+    let snapshot = compile(&artifacts, &modules).map_err(|problems| Got::Load(problems.iter().map(ToString::to_string).collect()))?;
     let workflow = about["workflow"].as_str().unwrap().rsplit("::").next().unwrap();
     bind(&snapshot, workflow, None, &BTreeMap::new(), &["component"]).map(Arc::new).map_err(|report| Got::Bind(report.code()))
 }
@@ -209,8 +209,7 @@ fn records(dir: &Path) -> Vec<Value> {
 }
 
 fn admitted(ask: &AdmitAsk, records: &[Value]) -> Answer {
-    let found =
-        |matches: &[EventMatch]| matches.iter().map(|wanted| records.iter().any(|record| holds(record, wanted))).collect();
+    let found = |matches: &[EventMatch]| matches.iter().map(|wanted| records.iter().any(|record| holds(record, wanted))).collect();
     Answer::Admission { found_required: found(&ask.requires), found_forbidden: found(&ask.forbids) }
 }
 
@@ -230,12 +229,13 @@ fn valid(plan: &Plan, intent: &str, payload: &Map) -> bool {
 /// The recorded answer to this call: the next one of the same capability. A recorded call that never comes stays behind.
 /// Molecules are recorded as one step, so that is the answer of their last atom; the others get something to go on with.
 fn recorded(step: &StepAsk, steps: &mut VecDeque<&Value>, unmatched: &mut Vec<String>) -> Answer {
+    if step.capability.as_ref() == DRAWING {
+        let drawn = Map::from_iter([("entropy_bytes".to_owned(), Value::from("0x00"))]);
+        return Answer::Outcome { status: "SUCCESS".to_owned(), outputs: drawn };
+    }
     let is_atom = step.step_name.contains('/');
     if is_atom && !step.step_name.ends_with("/__atom_result__") {
-        return Answer::Outcome {
-            status: "SUCCESS".to_owned(),
-            outputs: Map::from_iter([("id".to_owned(), Value::from("between"))]),
-        };
+        return Answer::Outcome { status: "SUCCESS".to_owned(), outputs: Map::from_iter([("id".to_owned(), Value::from("between"))]) };
     }
     let same = |recorded: &&Value| recorded["capability"].as_str().is_some_and(|code| code.ends_with(step.capability.as_ref()));
     let Some(at) = steps.iter().position(same) else {
@@ -255,8 +255,7 @@ fn differs(case: &Path, got: &Got, expect: Expect) -> Result<(), String> {
     if let Expect::Without(members) = expect {
         let verdict = compare(case, got, members, false);
         // An entry that no longer differs does not belong into the list.
-        return verdict
-            .and_then(|()| compare(case, got, &[], true).map_or(Ok(()), |()| Err("it does not differ any more".to_owned())));
+        return verdict.and_then(|()| compare(case, got, &[], true).map_or(Ok(()), |()| Err("it does not differ any more".to_owned())));
     }
     let holds = match (got, expect) {
         (Got::Load(problems), Expect::Load(code)) => problems.iter().any(|problem| problem.starts_with(code)),
@@ -329,8 +328,7 @@ fn pgs_importing_everything_at_once_reports_only_what_is_broken() {
         import.problems.iter().filter(|problem| problem.level == Level::Error).map(|problem| problem.artifact.as_str()).collect();
     // Two published workflows have an intent node that names no intent.
     assert_eq!(broken, ["WF_LOOKUP_NAME_V0", "WF_REGISTER_NAME_V0"]);
-    let parsed: Vec<_> =
-        import.artifacts.iter().map(|(code, value)| artifact::from_value(code, value.clone()).unwrap()).collect();
+    let parsed: Vec<_> = import.artifacts.iter().map(|(code, value)| artifact::from_value(code, value.clone()).unwrap()).collect();
     let snapshot = compile(&parsed, &BTreeMap::new()).unwrap();
     assert_eq!(snapshot.workflows().count(), 9);
 }

@@ -25,8 +25,8 @@ impl Entry {
     fn read(row: &SqlRow<'_>) -> Result<Self, StoreError> {
         let name: String = row.get(1)?;
         let kind: String = row.get(2)?;
-        let kind = Kind::parse(&kind)
-            .ok_or_else(|| StoreError::Corrupt { detail: format!("store `{name}` is of the unknown kind `{kind}`") })?;
+        let kind =
+            Kind::parse(&kind).ok_or_else(|| StoreError::Corrupt { detail: format!("store `{name}` is of the unknown kind `{kind}`") })?;
         let info = StoreInfo {
             kind,
             version: unsigned(row.get(3)?, "a store's version")?,
@@ -49,16 +49,14 @@ impl Entry {
 
 /// The row of a store, quarantined or not.
 pub(crate) fn find(connection: &Connection, store: &str) -> Result<Option<Entry>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, name, kind, version, len, live, quarantined FROM stores WHERE name = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT id, name, kind, version, len, live, quarantined FROM stores WHERE name = ?1")?;
     let mut rows = statement.query([store])?;
     rows.next()?.map(Entry::read).transpose()
 }
 
 /// Every store by name.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<StoreInfo>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, name, kind, version, len, live, quarantined FROM stores ORDER BY name")?;
+    let mut statement = connection.prepare_cached("SELECT id, name, kind, version, len, live, quarantined FROM stores ORDER BY name")?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -151,9 +149,8 @@ impl<C: Catalog> StateRead for C {
 
     fn log_read(&mut self, store: &str, from: u64, limit: u64) -> Result<Vec<String>, StoreError> {
         let Some(entry) = self.available(store)? else { return Ok(Vec::new()) };
-        let mut statement = self
-            .connection()
-            .prepare_cached("SELECT value FROM log_rows WHERE store = ?1 AND pos >= ?2 ORDER BY pos LIMIT ?3")?;
+        let mut statement =
+            self.connection().prepare_cached("SELECT value FROM log_rows WHERE store = ?1 AND pos >= ?2 ORDER BY pos LIMIT ?3")?;
         let rows = statement.query_map(params![entry.id, bound(from), bound(limit)], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

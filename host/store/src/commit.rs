@@ -94,8 +94,7 @@ impl<'c> Pending<'c> {
 
     /// Writes the counters back.
     pub(crate) fn flush(self) -> Result<(), StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("UPDATE stores SET version = ?2, len = ?3, live = ?4 WHERE id = ?1")?;
+        let mut statement = self.connection.prepare_cached("UPDATE stores SET version = ?2, len = ?3, live = ?4 WHERE id = ?1")?;
         for touched in self.stores.into_values().flatten().filter(|touched| touched.dirty) {
             let info = &touched.entry.info;
             statement.execute(params![touched.entry.id, column(info.version)?, column(info.len)?, column(info.live)?])?;
@@ -134,9 +133,7 @@ fn put(connection: &Connection, entry: &mut Entry, key: &str, value: Option<&str
 
 fn append(connection: &Connection, entry: &mut Entry, value: &str, events: &[String]) -> Result<(), StoreError> {
     let pos = catalog::position(entry)?;
-    connection
-        .prepare_cached("INSERT INTO log_rows(store, pos, value) VALUES(?1, ?2, ?3)")?
-        .execute(params![entry.id, pos, value])?;
+    connection.prepare_cached("INSERT INTO log_rows(store, pos, value) VALUES(?1, ?2, ?3)")?.execute(params![entry.id, pos, value])?;
     for event in events {
         connection
             .prepare_cached("INSERT OR IGNORE INTO events(event, store, pos) VALUES(?1, ?2, ?3)")?
@@ -161,9 +158,12 @@ fn index_names(text: &str) -> Result<Vec<String>, StoreError> {
 fn add_key(connection: &Connection, index: i64, key: Option<Vec<u8>>, store: i64, pos: i64) -> Result<(), StoreError> {
     // A record without the fields cannot be the answer to a question about them.
     let Some(key) = key else { return Ok(()) };
-    connection
-        .prepare_cached("INSERT OR IGNORE INTO event_keys(idx, key, store, pos) VALUES(?1, ?2, ?3, ?4)")?
-        .execute(params![index, catalog::index_key(&key), store, pos])?;
+    connection.prepare_cached("INSERT OR IGNORE INTO event_keys(idx, key, store, pos) VALUES(?1, ?2, ?3, ?4)")?.execute(params![
+        index,
+        catalog::index_key(&key),
+        store,
+        pos
+    ])?;
     Ok(())
 }
 

@@ -193,18 +193,14 @@ impl From<rusqlite::Error> for StoreError {
         let extended = failure.extended_code;
         #[expect(clippy::wildcard_enum_match_arm, reason = "the foreign enum is non-exhaustive; the rest is one class")]
         match failure.code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-                Self::Locked { waited_ms: 0 }
-            }
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Locked { waited_ms: 0 },
             ErrorCode::DiskFull => Self::Full,
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt { detail },
             ErrorCode::ReadOnly => Self::ReadOnly { detail },
             ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
                 Self::Unopenable { path: PathBuf::new(), detail }
             }
-            ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport | ErrorCode::OutOfMemory => {
-                Self::Io { detail, extended }
-            }
+            ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport | ErrorCode::OutOfMemory => Self::Io { detail, extended },
             _ => Self::Sqlite { detail, extended },
         }
     }

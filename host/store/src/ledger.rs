@@ -51,27 +51,24 @@ pub(crate) fn set_head(connection: &Connection, head: &Head, note: &str) -> Resu
 
 /// The entry of a run.
 pub(crate) fn seq_of(connection: &Connection, run_id: &str) -> Result<Option<u64>, StoreError> {
-    let seq = connection
-        .prepare_cached("SELECT seq FROM runs WHERE run_id = ?1")?
-        .query_row([run_id], |row| row.get(0))
-        .optional()?;
+    let seq = connection.prepare_cached("SELECT seq FROM runs WHERE run_id = ?1")?.query_row([run_id], |row| row.get(0)).optional()?;
     seq.map(|seq| unsigned(seq, "a sequence number")).transpose()
 }
 
 /// Stores a sealed entry and its run.
 pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> Result<(), StoreError> {
     let seq = column(sealed.seq)?;
-    connection
-        .prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?
-        .execute(params![seq, sealed.bytes, sealed.leaf])?;
+    connection.prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?.execute(params![
+        seq,
+        sealed.bytes,
+        sealed.leaf
+    ])?;
     connection
         .prepare_cached(
             "INSERT INTO runs(seq, run_id, workflow, snapshot, binding, at, class, reason, code) \
              VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
-        .execute(params![
-            seq, run.run_id, run.workflow, run.snapshot, run.binding, run.at, run.class, run.reason, run.code
-        ])?;
+        .execute(params![seq, run.run_id, run.workflow, run.snapshot, run.binding, run.at, run.class, run.reason, run.code])?;
     connection
         .prepare_cached("INSERT INTO run_parts(seq, trace, transcript, input, output) VALUES(?1, ?2, ?3, ?4, ?5)")?
         .execute(params![seq, run.trace, run.transcript, run.input, run.output])?;

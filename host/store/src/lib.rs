@@ -30,8 +30,8 @@ mod writer;
 pub use error::StoreError;
 pub use fold::Fold;
 pub use model::{
-    Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint,
-    StoredEntry, StoredRun, Write,
+    Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint, StoredEntry,
+    StoredRun, Write,
 };
 pub use open::{Create, OpenOptions, Store};
 pub use reader::{EntryRef, Reader};

@@ -113,8 +113,8 @@ impl Store {
     /// [`StoreError::Corrupt`] when the schema is not ours word for word, or whatever SQLite reports.
     pub fn open(options: &OpenOptions) -> Result<Self, StoreError> {
         // Absolute, since SQLite takes a relative name that starts with `file:` for a URI.
-        let path = std::path::absolute(&options.path)
-            .map_err(|e| StoreError::Unopenable { path: options.path.clone(), detail: e.to_string() })?;
+        let path =
+            std::path::absolute(&options.path).map_err(|e| StoreError::Unopenable { path: options.path.clone(), detail: e.to_string() })?;
         let options = OpenOptions { path, ..options.clone() };
         let found = stamp(&options.path)?;
         let connection = match (found, &options.create) {
@@ -357,7 +357,9 @@ fn write_ahead(connection: &Connection, options: &OpenOptions) -> Result<(), Sto
         let switched = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
         let error = match switched {
             Ok(mode) if mode == "wal" => return Ok(()),
-            Ok(mode) => return Err(StoreError::Unopenable { path: options.path.clone(), detail: format!("the journal mode stays `{mode}`") }),
+            Ok(mode) => {
+                return Err(StoreError::Unopenable { path: options.path.clone(), detail: format!("the journal mode stays `{mode}`") });
+            }
             Err(error) => at(error.into(), options),
         };
         let waited = started.elapsed() >= Duration::from_millis(u64::from(options.busy_timeout_ms));

@@ -109,11 +109,7 @@ impl Reader {
     ///
     /// # Errors
     /// Whatever `each` answers, [`StoreError::Corrupt`] when a leaf is not a leaf, or whatever SQLite reports.
-    pub fn entries<E: From<StoreError>>(
-        &mut self,
-        from: u64,
-        mut each: impl FnMut(EntryRef<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn entries<E: From<StoreError>>(&mut self, from: u64, mut each: impl FnMut(EntryRef<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT seq, bytes, leaf FROM entries WHERE seq >= ?1 ORDER BY seq")
@@ -165,8 +161,7 @@ impl Reader {
             code: head.code,
             ..RunRow::default()
         };
-        let mut statement =
-            self.connection.prepare_cached("SELECT trace, transcript, input, output FROM run_parts WHERE seq = ?1")?;
+        let mut statement = self.connection.prepare_cached("SELECT trace, transcript, input, output FROM run_parts WHERE seq = ?1")?;
         let mut rows = statement.query([bound(seq)])?;
         let Some(row) = rows.next()? else {
             return Err(StoreError::Corrupt { detail: format!("run {seq} has lost its trace, transcript, input and output") });

@@ -29,10 +29,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
 /// - `run_parts`: the large parts of a run, apart from `runs` so that a listing reads few pages. Both grow at their right edge only.
 const STATEMENTS: [(&str, &str); 14] = [
-    (
-        "blobs",
-        "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT",
-    ),
+    ("blobs", "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
     (

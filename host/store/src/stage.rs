@@ -188,9 +188,7 @@ impl<'a, S: StateRead + ?Sized> Stage<'a, S> {
         self.read_store(store, Kind::Table)?;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let staged: Vec<(String, Row)> = match self.overlay.get(store) {
-            Some(overlay) => {
-                overlay.rows.range::<str, _>((from, Bound::Unbounded)).map(|(key, row)| (key.clone(), row.clone())).collect()
-            }
+            Some(overlay) => overlay.rows.range::<str, _>((from, Bound::Unbounded)).map(|(key, row)| (key.clone(), row.clone())).collect(),
             None => Vec::new(),
         };
         // Each staged tombstone hides at most one row of the base.
@@ -237,12 +235,7 @@ impl<'a, S: StateRead + ?Sized> Stage<'a, S> {
             return Ok(true);
         }
         let found = self.base.find_event(store, event, fields).map_err(|e| self.note(e))?;
-        self.staged.reads.push(Read::Event {
-            store: store.map(str::to_owned),
-            event: event.to_owned(),
-            fields: fields.clone(),
-            found,
-        });
+        self.staged.reads.push(Read::Event { store: store.map(str::to_owned), event: event.to_owned(), fields: fields.clone(), found });
         Ok(found)
     }
 

@@ -118,9 +118,8 @@ impl Writer {
     /// As [`Writer::append`].
     pub fn quarantine(&mut self, store: &str, reason: &str) -> Result<bool, StoreError> {
         self.durable(|connection| {
-            let changed = connection
-                .prepare_cached("UPDATE stores SET quarantined = ?2 WHERE name = ?1")?
-                .execute(params![store, reason])?;
+            let changed =
+                connection.prepare_cached("UPDATE stores SET quarantined = ?2 WHERE name = ?1")?.execute(params![store, reason])?;
             Ok(changed > 0)
         })
     }
@@ -131,9 +130,7 @@ impl Writer {
     /// As [`Writer::append`].
     pub fn release(&mut self, store: &str) -> Result<bool, StoreError> {
         self.durable(|connection| {
-            let changed = connection
-                .prepare_cached("UPDATE stores SET quarantined = NULL WHERE name = ?1")?
-                .execute(params![store])?;
+            let changed = connection.prepare_cached("UPDATE stores SET quarantined = NULL WHERE name = ?1")?.execute(params![store])?;
             Ok(changed > 0)
         })
     }

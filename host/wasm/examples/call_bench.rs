@@ -19,40 +19,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => wat::parse_str(ECHO)?,
     };
     let capability = arguments.next().unwrap_or_else(|| "CT_BENCH_V0".to_owned());
-    let inputs = arguments
-        .next()
-        .unwrap_or_else(|| format!(r#"{{"text":"{}"}}"#, "x".repeat(245)));
+    let inputs = arguments.next().unwrap_or_else(|| format!(r#"{{"text":"{}"}}"#, "x".repeat(245)));
     for backend in [Backend::Native, Backend::Pulley] {
         let begun = Instant::now();
-        let sandbox = Sandbox::new(&Options {
-            backend,
-            ..Options::default()
-        })?;
+        let sandbox = Sandbox::new(&Options { backend, ..Options::default() })?;
         let made = begun.elapsed();
         let begun = Instant::now();
-        let module = sandbox
-            .admit(&bytes, Profile::Strict)
-            .or_else(|_| sandbox.admit(&bytes, Profile::Standard))?;
-        println!(
-            "{}: sandbox {made:?}, admission of {} bytes {:?}",
-            backend.name(),
-            bytes.len(),
-            begun.elapsed()
-        );
+        let module = sandbox.admit(&bytes, Profile::Strict).or_else(|_| sandbox.admit(&bytes, Profile::Standard))?;
+        println!("{}: sandbox {made:?}, admission of {} bytes {:?}", backend.name(), bytes.len(), begun.elapsed());
         let first = module.transform(&Limits::default(), &capability, &inputs);
-        println!(
-            "  {} with {:?} fuel on {} bytes of inputs",
-            first.outcome.code(),
-            first.fuel_used,
-            inputs.len()
-        );
+        println!("  {} with {:?} fuel on {} bytes of inputs", first.outcome.code(), first.fuel_used, inputs.len());
         for threads in [1, 2] {
             let calls = calls(&module, threads, &capability, &inputs);
             let micros = WINDOW.as_secs_f64() * 1e6 * f64::from(threads) / calls;
-            println!(
-                "  {threads} threads: {micros:.2} µs a call, {:.0} calls a second",
-                calls / WINDOW.as_secs_f64()
-            );
+            println!("  {threads} threads: {micros:.2} µs a call, {:.0} calls a second", calls / WINDOW.as_secs_f64());
         }
     }
     Ok(())
@@ -74,9 +54,6 @@ fn calls(module: &Module, threads: u32, capability: &str, inputs: &str) -> f64 {
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or(0.0))
-            .sum()
+        workers.into_iter().map(|worker| worker.join().unwrap_or(0.0)).sum()
     })
 }

@@ -55,10 +55,7 @@ pub(crate) struct GuestDocument {
 
 impl From<Document> for GuestDocument {
     fn from(document: Document) -> Self {
-        Self {
-            version: document.version,
-            value: document.value,
-        }
+        Self { version: document.version, value: document.value }
     }
 }
 
@@ -84,10 +81,10 @@ pub(crate) trait FromAnswer: Sized {
 
 /// The answer as the guest sees it; `None` when it is of the wrong kind.
 pub(crate) fn returned<T: FromAnswer>(answer: Answer) -> Option<Returned<T>> {
-    match answer {
-        Answer::Fault(fault) => Some((Err(fault.into()),)),
-        other => T::from_answer(other).map(|value| (Ok(value),)),
+    if let Answer::Fault(fault) = answer {
+        return Some((Err(fault.into()),));
     }
+    T::from_answer(answer).map(|value| (Ok(value),))
 }
 
 /// Declares which answer becomes which type.

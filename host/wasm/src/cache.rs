@@ -30,9 +30,7 @@ pub struct CacheOptions {
 
 impl std::fmt::Debug for CacheOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CacheOptions")
-            .field("dir", &self.dir)
-            .finish_non_exhaustive()
+        f.debug_struct("CacheOptions").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
@@ -45,9 +43,7 @@ pub(crate) struct Cache {
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cache")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Cache").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -56,10 +52,7 @@ impl Cache {
         let mut hasher = Blake3(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         hasher.write(fuel_schedule().as_bytes());
-        Self {
-            options,
-            engine: *hasher.0.finalize().as_bytes(),
-        }
+        Self { options, engine: *hasher.0.finalize().as_bytes() }
     }
 
     /// The compiled module with `digest`, if an authentic and compatible file of it is there.
@@ -84,12 +77,7 @@ impl Cache {
         let name = self.name(digest);
         if let Ok(content) = component.serialize() {
             let mac = self.mac(&name, &content);
-            let _ = write(
-                &self.options.dir,
-                &self.path(&name),
-                mac.as_bytes(),
-                &content,
-            );
+            let _ = write(&self.options.dir, &self.path(&name), mac.as_bytes(), &content);
         }
     }
 
@@ -101,9 +89,7 @@ impl Cache {
     }
 
     fn path(&self, name: &[u8; 32]) -> PathBuf {
-        self.options
-            .dir
-            .join(format!("{}.cwasm", hex::encode(name)))
+        self.options.dir.join(format!("{}.cwasm", hex::encode(name)))
     }
 
     fn mac(&self, name: &[u8; 32], content: &[u8]) -> blake3::Hash {
@@ -114,10 +100,7 @@ impl Cache {
     }
 }
 
-#[allow(
-    unsafe_code,
-    reason = "the engine loads compiled code only through an unsafe function"
-)]
+#[allow(unsafe_code, reason = "the engine loads compiled code only through an unsafe function")]
 fn deserialize(engine: &Engine, content: &[u8]) -> Option<Component> {
     // SAFETY: the content must be what `Component::serialize` gave. The caller has checked a MAC over it under a key that only this
     // workspace holds, and this module writes nothing else under that key. It is a copy in memory: nobody can change it meanwhile.
@@ -149,9 +132,6 @@ impl Hasher for Blake3 {
 
     fn finish(&self) -> u64 {
         let hash = self.0.finalize();
-        hash.as_bytes()
-            .iter()
-            .take(8)
-            .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+        hash.as_bytes().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
     }
 }

@@ -2,15 +2,14 @@
 //!
 //! Everything that can change an outcome or its fuel is part of the [`crate::Fingerprint`]; what only changes speed is not.
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel,
-    PoolingAllocationConfig, Strategy, WasmBacktraceDetails, WasmFeatures,
+    Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails, WasmFeatures,
 };
 
 use crate::error::SandboxError;
 use crate::limits::{
-    CONCURRENT_CALLS_MAX, GROW_PAGE_FUEL, MEMORY_BYTES_MAX, POOL_CORE_INSTANCES_PER_CALL,
-    POOL_INSTANCE_BYTES, POOL_KEEP_RESIDENT_BYTES, POOL_MEMORIES_PER_CALL, POOL_TABLES_PER_CALL,
-    STACK_BYTES, TABLE_ELEMENTS_MAX,
+    CONCURRENT_CALLS_MAX, GROW_PAGE_FUEL, MEMORY_BYTES_MAX, POOL_CORE_INSTANCES_PER_CALL, POOL_INSTANCE_BYTES, POOL_KEEP_RESIDENT_BYTES,
+    POOL_MEMORIES_PER_CALL, POOL_TABLES_PER_CALL, STACK_BYTES, TABLE_ELEMENTS_MAX,
 };
 
 /// What executes the guest's code.
@@ -58,16 +57,9 @@ pub(crate) fn operator_cost() -> OperatorCost {
 /// The engine for `backend`, with slots for `calls` calls at once.
 pub(crate) fn engine(backend: Backend, calls: u32) -> Result<Engine, SandboxError> {
     if calls == 0 || calls > CONCURRENT_CALLS_MAX {
-        return Err(SandboxError::Concurrency {
-            got: calls,
-            max: CONCURRENT_CALLS_MAX,
-        });
+        return Err(SandboxError::Concurrency { got: calls, max: CONCURRENT_CALLS_MAX });
     }
-    configure(backend, calls)
-        .and_then(|config| Engine::new(&config))
-        .map_err(|e| SandboxError::Engine {
-            detail: e.to_string(),
-        })
+    configure(backend, calls).and_then(|config| Engine::new(&config)).map_err(|e| SandboxError::Engine { detail: e.to_string() })
 }
 
 fn configure(backend: Backend, calls: u32) -> wasmtime::Result<Config> {
@@ -113,6 +105,7 @@ fn pool(calls: u32) -> PoolingAllocationConfig {
         .max_core_instances_per_component(POOL_CORE_INSTANCES_PER_CALL)
         .max_memories_per_component(POOL_MEMORIES_PER_CALL)
         .max_tables_per_component(POOL_TABLES_PER_CALL)
+        .max_tables_per_module(POOL_TABLES_PER_CALL)
         .max_component_instance_size(POOL_INSTANCE_BYTES)
         .max_core_instance_size(POOL_INSTANCE_BYTES)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX))

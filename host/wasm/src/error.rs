@@ -72,8 +72,7 @@ impl AdmissionError {
 
     /// Whether a wider profile could admit the module.
     pub fn is_profile_limit(&self) -> bool {
-        self.refusal()
-            .is_some_and(|refusal| crate::scan::is_bound(refusal.code))
+        self.refusal().is_some_and(|refusal| crate::scan::is_bound(refusal.code))
     }
 
     /// The refusal, when the module's bytes are the reason.

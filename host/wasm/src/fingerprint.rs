@@ -70,10 +70,7 @@ impl Fingerprint {
 
     /// The fingerprint of this build with `backend`.
     pub(crate) fn of(backend: Backend) -> Self {
-        let mut features: Vec<String> = FEATURES
-            .iter_names()
-            .map(|(name, _)| name.to_ascii_lowercase())
-            .collect();
+        let mut features: Vec<String> = FEATURES.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect();
         features.sort_unstable();
         Self {
             wasmtime: WASMTIME_VERSION.to_owned(),
@@ -95,10 +92,7 @@ impl Fingerprint {
 }
 
 fn hash(value: &serde_json::Value) -> String {
-    format!(
-        "blake3:{}",
-        blake3::hash(value.to_string().as_bytes()).to_hex()
-    )
+    format!("blake3:{}", blake3::hash(value.to_string().as_bytes()).to_hex())
 }
 
 /// Hash of the whole cost table with the charges of this crate. Also a part of the key of compiled modules.
@@ -144,10 +138,7 @@ mod tests {
     #[test]
     fn the_cost_table_is_hashed_whole() {
         let table = serde_json::to_value(operator_cost()).unwrap_or_default();
-        assert!(
-            table.as_object().is_some_and(|t| t.len() > 400),
-            "the table did not serialise"
-        );
+        assert!(table.as_object().is_some_and(|t| t.len() > 400), "the table did not serialise");
         assert_eq!(table["variable"]["memory_grow_per_page"], 255);
     }
 
@@ -155,9 +146,6 @@ mod tests {
     fn the_stated_release_is_the_locked_one() {
         let lock = include_str!("../../../Cargo.lock");
         let entry = format!("name = \"wasmtime\"\nversion = \"{WASMTIME_VERSION}\"");
-        assert!(
-            lock.contains(&entry),
-            "{WASMTIME_VERSION} is not in Cargo.lock"
-        );
+        assert!(lock.contains(&entry), "{WASMTIME_VERSION} is not in Cargo.lock");
     }
 }

@@ -9,10 +9,7 @@ use wasmtime::{StoreContextMut, Trap};
 
 use crate::answer::{FromAnswer, GuestDocument, Returned, returned};
 use crate::call::CallState;
-use crate::limits::{
-    HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, RANDOM_BYTES_MAX, STORE_BYTES_MAX,
-    TRANSCRIPT_BYTES_MAX, VALUE_BYTES_MAX,
-};
+use crate::limits::{HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, RANDOM_BYTES_MAX, STORE_BYTES_MAX, TRANSCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::outcome::{BoundCode, Classified, InfraCode, TrapCode};
 use crate::transcript::{Answer, Fault, Host, HostCall, Request};
 
@@ -81,29 +78,14 @@ struct Arguments {
 
 impl Arguments {
     /// One text of at most `max` bytes. A longer one is not copied: its length and hash stand for it in the transcript.
-    fn text(
-        &mut self,
-        caller: &Caller<'_>,
-        name: &str,
-        text: &WasmStr,
-        max: usize,
-    ) -> wasmtime::Result<String> {
-        let text = text
-            .to_str(caller)
-            .map_err(|_| wasmtime::Error::new(Stop(Classified::Trap(TrapCode::OutputNotUtf8))))?;
-        self.bytes = self
-            .bytes
-            .saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+    fn text(&mut self, caller: &Caller<'_>, name: &str, text: &WasmStr, max: usize) -> wasmtime::Result<String> {
+        let text = text.to_str(caller).map_err(|_| wasmtime::Error::new(Stop(Classified::Trap(TrapCode::OutputNotUtf8))))?;
+        self.bytes = self.bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
         if text.len() <= max {
             return Ok(text.into_owned());
         }
-        self.over
-            .get_or_insert_with(|| format!("`{name}` has {} bytes of {max}", text.len()));
-        Ok(format!(
-            "over-limit:{}:blake3:{}",
-            text.len(),
-            blake3::hash(text.as_bytes()).to_hex()
-        ))
+        self.over.get_or_insert_with(|| format!("`{name}` has {} bytes of {max}", text.len()));
+        Ok(format!("over-limit:{}:blake3:{}", text.len(), blake3::hash(text.as_bytes()).to_hex()))
     }
 
     fn store(&mut self, caller: &Caller<'_>, text: &WasmStr) -> wasmtime::Result<String> {
@@ -120,8 +102,7 @@ impl Arguments {
 
     fn number(&mut self, name: &str, number: u32, max: u32) -> u32 {
         if number > max {
-            self.over
-                .get_or_insert_with(|| format!("`{name}` is {number} of {max}"));
+            self.over.get_or_insert_with(|| format!("`{name}` is {number} of {max}"));
         }
         number
     }
@@ -135,16 +116,9 @@ fn charge(caller: &mut Caller<'_>, fuel: u64) -> wasmtime::Result<()> {
 }
 
 /// Answers one request: budget, fuel, grant, bounds, host, record, fuel for the answer.
-fn serve<T: FromAnswer>(
-    mut caller: Caller<'_>,
-    request: Request,
-    arguments: Arguments,
-) -> wasmtime::Result<Returned<T>> {
+fn serve<T: FromAnswer>(mut caller: Caller<'_>, request: Request, arguments: Arguments) -> wasmtime::Result<Returned<T>> {
     let effect = &mut caller.data_mut().effect;
-    effect.calls_left = effect
-        .calls_left
-        .checked_sub(1)
-        .ok_or_else(|| Stop::bound(BoundCode::HostCalls))?;
+    effect.calls_left = effect.calls_left.checked_sub(1).ok_or_else(|| Stop::bound(BoundCode::HostCalls))?;
     charge(&mut caller, HOST_CALL_FUEL.saturating_add(arguments.bytes))?;
     let effect = &mut caller.data_mut().effect;
     let interface = request.interface();
@@ -165,17 +139,11 @@ fn serve<T: FromAnswer>(
         return Err(Stop::host());
     }
     let size = size(&answer);
-    effect.bytes = effect
-        .bytes
-        .saturating_add(size)
-        .saturating_add(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
+    effect.bytes = effect.bytes.saturating_add(size).saturating_add(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
     if effect.bytes > TRANSCRIPT_BYTES_MAX {
         return Err(Stop::bound(BoundCode::TranscriptBytes));
     }
-    effect.calls.push(HostCall {
-        request,
-        answer: answer.clone(),
-    });
+    effect.calls.push(HostCall { request, answer: answer.clone() });
     charge(&mut caller, u64::try_from(size).unwrap_or(u64::MAX))?;
     returned(answer).ok_or_else(Stop::host)
 }
@@ -196,24 +164,12 @@ fn size(answer: &Answer) -> usize {
         Answer::Document(found) => found.as_ref().map_or(0, |document| document.value.len()),
         Answer::Documents(found) => found
             .iter()
-            .map(|(key, document)| {
-                key.len()
-                    .saturating_add(document.value.len())
-                    .saturating_add(ELEMENT)
-            })
+            .map(|(key, document)| key.len().saturating_add(document.value.len()).saturating_add(ELEMENT))
             .fold(0, usize::saturating_add),
-        Answer::Records(found) => found
-            .iter()
-            .map(|record| record.len().saturating_add(ELEMENT))
-            .fold(0, usize::saturating_add),
+        Answer::Records(found) => found.iter().map(|record| record.len().saturating_add(ELEMENT)).fold(0, usize::saturating_add),
         Answer::Text(text) => text.len(),
         Answer::Bytes(bytes) => bytes.len(),
-        Answer::Fault(
-            Fault::Denied(text)
-            | Fault::Limit(text)
-            | Fault::Unavailable(text)
-            | Fault::Invalid(text),
-        ) => text.len(),
+        Answer::Fault(Fault::Denied(text) | Fault::Limit(text) | Fault::Unavailable(text) | Fault::Invalid(text)) => text.len(),
         Answer::Flag(_) | Answer::Number(_) | Answer::Version(_) | Answer::Done => ELEMENT,
     }
 }
@@ -223,22 +179,17 @@ fn function<P, T>(
     linker: &mut Linker<CallState>,
     interface: &str,
     name: &str,
-    request: impl Fn(&Caller<'_>, &mut Arguments, P) -> wasmtime::Result<Request>
-    + Send
-    + Sync
-    + 'static,
+    request: impl Fn(&Caller<'_>, &mut Arguments, P) -> wasmtime::Result<Request> + Send + Sync + 'static,
 ) -> wasmtime::Result<()>
 where
     P: ComponentNamedList + Lift + 'static,
     T: FromAnswer + ComponentType + Lower + 'static,
 {
-    linker
-        .instance(&format!("{PACKAGE}{interface}{VERSION}"))?
-        .func_wrap(name, move |caller: Caller<'_>, parameters: P| {
-            let mut arguments = Arguments::default();
-            let request = request(&caller, &mut arguments, parameters)?;
-            serve::<T>(caller, request, arguments)
-        })
+    linker.instance(&format!("{PACKAGE}{interface}{VERSION}"))?.func_wrap(name, move |caller: Caller<'_>, parameters: P| {
+        let mut arguments = Arguments::default();
+        let request = request(&caller, &mut arguments, parameters)?;
+        serve::<T>(caller, request, arguments)
+    })
 }
 
 /// Defines every interface of the world.
@@ -252,129 +203,53 @@ pub(crate) fn define(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 
 fn registry(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     type Key = (WasmStr, WasmStr);
-    function::<(WasmStr, WasmStr, WasmStr), Option<String>>(
-        linker,
-        "registry",
-        "register",
-        |from, read, (store, key, value)| {
-            Ok(Request::RegistryRegister {
-                store: read.store(from, &store)?,
-                key: read.key(from, &key)?,
-                value: read.value(from, &value)?,
-            })
-        },
-    )?;
+    function::<(WasmStr, WasmStr, WasmStr), Option<String>>(linker, "registry", "register", |from, read, (store, key, value)| {
+        Ok(Request::RegistryRegister { store: read.store(from, &store)?, key: read.key(from, &key)?, value: read.value(from, &value)? })
+    })?;
     function::<Key, Option<String>>(linker, "registry", "lookup", |from, read, (store, key)| {
-        Ok(Request::RegistryLookup {
-            store: read.store(from, &store)?,
-            key: read.key(from, &key)?,
-        })
+        Ok(Request::RegistryLookup { store: read.store(from, &store)?, key: read.key(from, &key)? })
     })?;
     function::<Key, bool>(linker, "registry", "retire", |from, read, (store, key)| {
-        Ok(Request::RegistryRetire {
-            store: read.store(from, &store)?,
-            key: read.key(from, &key)?,
-        })
+        Ok(Request::RegistryRetire { store: read.store(from, &store)?, key: read.key(from, &key)? })
     })?;
     function::<(WasmStr,), u64>(linker, "registry", "count", |from, read, (store,)| {
-        Ok(Request::RegistryCount {
-            store: read.store(from, &store)?,
-        })
+        Ok(Request::RegistryCount { store: read.store(from, &store)? })
     })
 }
 
 fn table(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     type Put = (WasmStr, WasmStr, WasmStr, Option<u64>);
-    function::<(WasmStr, WasmStr), Option<GuestDocument>>(
-        linker,
-        "table",
-        "get",
-        |from, read, (store, key)| {
-            Ok(Request::TableGet {
-                store: read.store(from, &store)?,
-                key: read.key(from, &key)?,
-            })
-        },
-    )?;
-    function::<Put, Option<u64>>(
-        linker,
-        "table",
-        "put",
-        |from, read, (store, key, value, expect)| {
-            let (store, key, value) = (
-                read.store(from, &store)?,
-                read.key(from, &key)?,
-                read.value(from, &value)?,
-            );
-            Ok(Request::TablePut {
-                store,
-                key,
-                value,
-                expect,
-            })
-        },
-    )?;
-    function::<(WasmStr, WasmStr, Option<u64>), bool>(
-        linker,
-        "table",
-        "remove",
-        |from, read, (store, key, expect)| {
-            Ok(Request::TableRemove {
-                store: read.store(from, &store)?,
-                key: read.key(from, &key)?,
-                expect,
-            })
-        },
-    )?;
+    function::<(WasmStr, WasmStr), Option<GuestDocument>>(linker, "table", "get", |from, read, (store, key)| {
+        Ok(Request::TableGet { store: read.store(from, &store)?, key: read.key(from, &key)? })
+    })?;
+    function::<Put, Option<u64>>(linker, "table", "put", |from, read, (store, key, value, expect)| {
+        let (store, key, value) = (read.store(from, &store)?, read.key(from, &key)?, read.value(from, &value)?);
+        Ok(Request::TablePut { store, key, value, expect })
+    })?;
+    function::<(WasmStr, WasmStr, Option<u64>), bool>(linker, "table", "remove", |from, read, (store, key, expect)| {
+        Ok(Request::TableRemove { store: read.store(from, &store)?, key: read.key(from, &key)?, expect })
+    })?;
     type List = (WasmStr, Option<WasmStr>, u32);
-    function::<List, Vec<(String, GuestDocument)>>(
-        linker,
-        "table",
-        "list",
-        |from, read, (store, after, limit)| {
-            let after = after.map(|after| read.key(from, &after)).transpose()?;
-            Ok(Request::TableList {
-                store: read.store(from, &store)?,
-                after,
-                limit: read.number("limit", limit, LIST_MAX),
-            })
-        },
-    )
+    function::<List, Vec<(String, GuestDocument)>>(linker, "table", "list", |from, read, (store, after, limit)| {
+        let after = after.map(|after| read.key(from, &after)).transpose()?;
+        Ok(Request::TableList { store: read.store(from, &store)?, after, limit: read.number("limit", limit, LIST_MAX) })
+    })
 }
 
 fn log(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     function::<(WasmStr, WasmStr), ()>(linker, "log", "append", |from, read, (store, value)| {
-        Ok(Request::LogAppend {
-            store: read.store(from, &store)?,
-            value: read.value(from, &value)?,
-        })
+        Ok(Request::LogAppend { store: read.store(from, &store)?, value: read.value(from, &value)? })
     })?;
-    function::<(WasmStr, u64, u32), Vec<String>>(
-        linker,
-        "log",
-        "read",
-        |from, read, (store, position, limit)| {
-            let (store, limit) = (
-                read.store(from, &store)?,
-                read.number("limit", limit, LIST_MAX),
-            );
-            Ok(Request::LogRead {
-                store,
-                from: position,
-                limit,
-            })
-        },
-    )
+    function::<(WasmStr, u64, u32), Vec<String>>(linker, "log", "read", |from, read, (store, position, limit)| {
+        let (store, limit) = (read.store(from, &store)?, read.number("limit", limit, LIST_MAX));
+        Ok(Request::LogRead { store, from: position, limit })
+    })
 }
 
 fn clock_and_random(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     function::<(), String>(linker, "clock", "now", |_, _, ()| Ok(Request::ClockNow))?;
     function::<(u32,), Vec<u8>>(linker, "random", "bytes", |_, read, (len,)| {
-        Ok(Request::RandomBytes {
-            len: read.number("len", len, RANDOM_BYTES_MAX),
-        })
+        Ok(Request::RandomBytes { len: read.number("len", len, RANDOM_BYTES_MAX) })
     })?;
-    function::<(), Vec<u8>>(linker, "random", "unique", |_, _, ()| {
-        Ok(Request::RandomUnique)
-    })
+    function::<(), Vec<u8>>(linker, "random", "unique", |_, _, ()| Ok(Request::RandomUnique))
 }

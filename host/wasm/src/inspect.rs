@@ -50,32 +50,15 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
 fn narrowest(bytes: &[u8]) -> (Profile, Facts) {
     let both = || {
         let strict = scan(bytes, Profile::Strict);
-        if strict.refusals.is_empty() {
-            (Profile::Strict, strict)
-        } else {
-            (Profile::Standard, scan(bytes, Profile::Standard))
-        }
+        if strict.refusals.is_empty() { (Profile::Strict, strict) } else { (Profile::Standard, scan(bytes, Profile::Standard)) }
     };
     let on_thread = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .stack_size(ADMISSION_STACK_BYTES)
-            .spawn_scoped(scope, both);
+        let thread = std::thread::Builder::new().stack_size(ADMISSION_STACK_BYTES).spawn_scoped(scope, both);
         thread.ok().and_then(|thread| thread.join().ok())
     });
     on_thread.unwrap_or_else(|| {
-        let detail =
-            "the file could not be inspected: no thread, or the validator panicked".to_owned();
-        let refusals = vec![Refusal {
-            code: "infrastructure",
-            detail,
-            at: None,
-        }];
-        (
-            Profile::Standard,
-            Facts {
-                refusals,
-                ..Facts::default()
-            },
-        )
+        let detail = "the file could not be inspected: no thread, or the validator panicked".to_owned();
+        let refusals = vec![Refusal { code: "infrastructure", detail, at: None }];
+        (Profile::Standard, Facts { refusals, ..Facts::default() })
     })
 }

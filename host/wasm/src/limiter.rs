@@ -23,12 +23,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            used: 0,
-            approved: 0,
-            refused: false,
-        }
+        Self { limit, used: 0, approved: 0, refused: false }
     }
 
     /// Whether something was refused by policy so far.
@@ -55,12 +50,7 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         // The declared maximum and the slot size are policy too: beyond them the machine would fail after our approval.
         let within = maximum.is_none_or(|max| desired <= max) && wide(desired) <= MEMORY_BYTES_MAX;
         Ok(self.grow(wide(desired.saturating_sub(current)), within))
@@ -70,14 +60,8 @@ impl ResourceLimiter for Limiter {
         self.failed()
     }
 
-    fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let within =
-            maximum.is_none_or(|max| desired <= max) && wide(desired) <= TABLE_ELEMENTS_MAX;
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let within = maximum.is_none_or(|max| desired <= max) && wide(desired) <= TABLE_ELEMENTS_MAX;
         let added = wide(desired.saturating_sub(current));
         Ok(self.grow(added.saturating_mul(TABLE_ELEMENT_BYTES), within))
     }
@@ -118,12 +102,7 @@ mod tests {
     fn an_approved_growth_that_fails_is_reported_and_not_counted() {
         let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 100, None).unwrap());
-        assert!(
-            limiter
-                .memory_grow_failed(wasmtime::Error::msg("no memory"))
-                .unwrap_err()
-                .is::<ApprovedGrowthFailed>()
-        );
+        assert!(limiter.memory_grow_failed(wasmtime::Error::msg("no memory")).unwrap_err().is::<ApprovedGrowthFailed>());
         assert!(limiter.memory_growing(0, 100, None).unwrap());
     }
 }

@@ -21,12 +21,7 @@ pub struct Limits {
 impl Default for Limits {
     /// Enough for first-party modules on inputs of some hundred kilobytes; about 30 ms of work at most.
     fn default() -> Self {
-        Self {
-            fuel: 100_000_000,
-            memory_bytes: 16 << 20,
-            output_bytes: 1 << 20,
-            host_calls: 1_000,
-        }
+        Self { fuel: 100_000_000, memory_bytes: 16 << 20, output_bytes: 1 << 20, host_calls: 1_000 }
     }
 }
 

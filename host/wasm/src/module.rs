@@ -120,69 +120,30 @@ impl Module {
             return wrong_kind();
         }
         let bytes = capability.len().saturating_add(inputs.len());
-        self.0.callable.call(
-            limits,
-            bytes,
-            TransformCall { capability, inputs },
-            Effect::default(),
-        )
+        self.0.callable.call(limits, bytes, TransformCall { capability, inputs }, Effect::default())
     }
 
     /// Calls a side effect; `host` answers what it asks inside its grants.
-    pub fn side_effect(
-        &self,
-        limits: &Limits,
-        call: &EffectCall<'_>,
-        host: &mut dyn Host,
-    ) -> CallReport {
+    pub fn side_effect(&self, limits: &Limits, call: &EffectCall<'_>, host: &mut dyn Host) -> CallReport {
         if self.0.kind != Kind::SideEffect {
             return wrong_kind();
         }
-        let EffectCall {
-            capability,
-            operation,
-            inputs,
-            store,
-            idempotency_key,
-            grants,
-        } = *call;
+        let EffectCall { capability, operation, inputs, store, idempotency_key, grants } = *call;
         let texts = [capability, operation, inputs, store, idempotency_key];
-        let bytes = texts
-            .iter()
-            .map(|text| text.len())
-            .fold(0, usize::saturating_add);
-        let parameter = SideEffectCall {
-            capability,
-            operation,
-            inputs,
-            store,
-            idempotency_key,
-        };
-        let effect = Effect {
-            grants: grants.to_vec(),
-            calls_left: limits.host_calls,
-            ..Effect::default()
-        };
-        with_host(host, || {
-            self.0.callable.call(limits, bytes, parameter, effect)
-        })
+        let bytes = texts.iter().map(|text| text.len()).fold(0, usize::saturating_add);
+        let parameter = SideEffectCall { capability, operation, inputs, store, idempotency_key };
+        let effect = Effect { grants: grants.to_vec(), calls_left: limits.host_calls, ..Effect::default() };
+        with_host(host, || self.0.callable.call(limits, bytes, parameter, effect))
     }
 }
 
 /// A mistake of the caller's binding: not the module's answer, so never committed as one.
 fn wrong_kind() -> CallReport {
-    CallReport {
-        outcome: Outcome::Bound(BoundCode::WrongKind),
-        fuel_used: None,
-        host_calls: Vec::new(),
-    }
+    CallReport { outcome: Outcome::Bound(BoundCode::WrongKind), fuel_used: None, host_calls: Vec::new() }
 }
 
 impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Module")
-            .field("kind", &self.0.kind)
-            .field("digest", &self.0.digest)
-            .finish_non_exhaustive()
+        f.debug_struct("Module").field("kind", &self.0.kind).field("digest", &self.0.digest).finish_non_exhaustive()
     }
 }

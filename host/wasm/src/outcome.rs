@@ -198,63 +198,30 @@ impl From<Classified> for Outcome {
 /// `Trap` is non-exhaustive, so the compiler cannot say that a row is missing: a test walks all trap bytes and does.
 pub(crate) fn classify(trap: Trap) -> Option<Classified> {
     const TABLE: &[(Trap, Classified)] = &[
-        (
-            Trap::StackOverflow,
-            Classified::Bound(BoundCode::StackOverflow),
-        ),
-        (
-            Trap::MemoryOutOfBounds,
-            Classified::Trap(TrapCode::MemoryOutOfBounds),
-        ),
+        (Trap::StackOverflow, Classified::Bound(BoundCode::StackOverflow)),
+        (Trap::MemoryOutOfBounds, Classified::Trap(TrapCode::MemoryOutOfBounds)),
         (Trap::HeapMisaligned, DISABLED),
-        (
-            Trap::TableOutOfBounds,
-            Classified::Trap(TrapCode::TableOutOfBounds),
-        ),
-        (
-            Trap::IndirectCallToNull,
-            Classified::Trap(TrapCode::IndirectCallToNull),
-        ),
+        (Trap::TableOutOfBounds, Classified::Trap(TrapCode::TableOutOfBounds)),
+        (Trap::IndirectCallToNull, Classified::Trap(TrapCode::IndirectCallToNull)),
         (Trap::BadSignature, Classified::Trap(TrapCode::BadSignature)),
-        (
-            Trap::IntegerOverflow,
-            Classified::Trap(TrapCode::IntegerOverflow),
-        ),
-        (
-            Trap::IntegerDivisionByZero,
-            Classified::Trap(TrapCode::IntegerDivisionByZero),
-        ),
-        (
-            Trap::BadConversionToInteger,
-            Classified::Trap(TrapCode::BadConversionToInteger),
-        ),
-        (
-            Trap::UnreachableCodeReached,
-            Classified::Trap(TrapCode::Unreachable),
-        ),
+        (Trap::IntegerOverflow, Classified::Trap(TrapCode::IntegerOverflow)),
+        (Trap::IntegerDivisionByZero, Classified::Trap(TrapCode::IntegerDivisionByZero)),
+        (Trap::BadConversionToInteger, Classified::Trap(TrapCode::BadConversionToInteger)),
+        (Trap::UnreachableCodeReached, Classified::Trap(TrapCode::Unreachable)),
         (Trap::Interrupt, Classified::Infra(InfraCode::Timeout)),
         (Trap::OutOfFuel, Classified::Trap(TrapCode::OutOfFuel)),
         (Trap::AtomicWaitNonSharedMemory, DISABLED),
         (Trap::NullReference, DISABLED),
         (Trap::ArrayOutOfBounds, DISABLED),
-        (
-            Trap::AllocationTooLarge,
-            Classified::Bound(BoundCode::AllocationTooLarge),
-        ),
+        (Trap::AllocationTooLarge, Classified::Bound(BoundCode::AllocationTooLarge)),
         (Trap::CastFailure, DISABLED),
-        (
-            Trap::CannotEnterComponent,
-            Classified::Trap(TrapCode::CannotEnterComponent),
-        ),
+        (Trap::CannotEnterComponent, Classified::Trap(TrapCode::CannotEnterComponent)),
         (Trap::NoAsyncResult, DISABLED),
         (Trap::UnhandledTag, DISABLED),
         (Trap::ContinuationAlreadyConsumed, DISABLED),
         (Trap::DisabledOpcode, DISABLED),
         (Trap::AsyncDeadlock, DISABLED),
-        (
-            Trap::CannotLeaveComponent,
-            Classified::Trap(TrapCode::CannotLeaveComponent),
-        ),
+        (Trap::CannotLeaveComponent, Classified::Trap(TrapCode::CannotLeaveComponent)),
         (Trap::CannotBlockSyncTask, DISABLED),
         (Trap::InvalidChar, ABI),
         (Trap::DebugAssertStringEncodingFinished, ENGINE),
@@ -282,10 +249,7 @@ pub(crate) fn classify(trap: Trap) -> Option<Classified> {
         (Trap::WaitableSyncAndAsync, DISABLED),
         (Trap::UncaughtException, DISABLED),
     ];
-    TABLE
-        .iter()
-        .find(|(known, _)| *known == trap)
-        .map(|(_, classified)| *classified)
+    TABLE.iter().find(|(known, _)| *known == trap).map(|(_, classified)| *classified)
 }
 
 const ABI: Classified = Classified::Trap(TrapCode::AbiViolation);
@@ -299,15 +263,8 @@ mod tests {
     #[test]
     fn p_21_every_trap_code_of_the_engine_is_classified() {
         let traps: Vec<Trap> = (0..=u8::MAX).filter_map(Trap::from_u8).collect();
-        assert!(
-            traps.len() >= 50,
-            "the enumeration is broken: {} traps",
-            traps.len()
-        );
-        let unknown: Vec<_> = traps
-            .iter()
-            .filter(|trap| classify(**trap).is_none())
-            .collect();
+        assert!(traps.len() >= 50, "the enumeration is broken: {} traps", traps.len());
+        let unknown: Vec<_> = traps.iter().filter(|trap| classify(**trap).is_none()).collect();
         assert!(unknown.is_empty(), "unclassified: {unknown:?}");
     }
 
@@ -321,23 +278,13 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), total);
-        assert!(codes.iter().all(|c| {
-            c.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        }));
+        assert!(codes.iter().all(|c| { c.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') }));
     }
 
     #[test]
     fn what_depends_on_the_machine_is_never_class_b() {
-        for trap in [
-            Trap::Interrupt,
-            Trap::StackOverflow,
-            Trap::AllocationTooLarge,
-        ] {
-            assert!(
-                !matches!(classify(trap), Some(Classified::Trap(_))),
-                "{trap:?}"
-            );
+        for trap in [Trap::Interrupt, Trap::StackOverflow, Trap::AllocationTooLarge] {
+            assert!(!matches!(classify(trap), Some(Classified::Trap(_))), "{trap:?}");
         }
     }
 }

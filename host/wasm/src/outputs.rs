@@ -13,15 +13,11 @@ use crate::outcome::TrapCode;
 /// The outputs as an object, or [`TrapCode::OutputsNotJson`].
 pub fn parse_outputs(text: &str) -> Result<Map<String, Value>, TrapCode> {
     let mut from = serde_json::Deserializer::from_str(text);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut from)
-        .map_err(|_| TrapCode::OutputsNotJson)?;
+    let value = Strict { depth: 0 }.deserialize(&mut from).map_err(|_| TrapCode::OutputsNotJson)?;
     from.end().map_err(|_| TrapCode::OutputsNotJson)?;
     match value {
         Value::Object(map) => Ok(map),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(TrapCode::OutputsNotJson)
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(TrapCode::OutputsNotJson),
     }
 }
 
@@ -32,11 +28,7 @@ struct Strict {
 
 impl Strict {
     fn deeper<E: Error>(&self) -> Result<usize, E> {
-        if self.depth < OUTPUT_DEPTH_MAX {
-            Ok(self.depth.saturating_add(1))
-        } else {
-            Err(E::custom("too deep"))
-        }
+        if self.depth < OUTPUT_DEPTH_MAX { Ok(self.depth.saturating_add(1)) } else { Err(E::custom("too deep")) }
     }
 }
 
@@ -72,9 +64,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("not a finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -115,10 +105,7 @@ mod tests {
     #[test]
     fn an_object_is_read_as_it_stands() {
         let map = parse_outputs(r#"{"a":[1,-2,2.5,null,true,"x"],"b":{}}"#).unwrap();
-        assert_eq!(
-            serde_json::to_string(&map).unwrap(),
-            r#"{"a":[1,-2,2.5,null,true,"x"],"b":{}}"#
-        );
+        assert_eq!(serde_json::to_string(&map).unwrap(), r#"{"a":[1,-2,2.5,null,true,"x"],"b":{}}"#);
     }
 
     #[test]
@@ -152,11 +139,7 @@ mod tests {
             &deep,
         ];
         for case in cases {
-            assert_eq!(
-                parse_outputs(case),
-                Err(TrapCode::OutputsNotJson),
-                "{case:?}"
-            );
+            assert_eq!(parse_outputs(case), Err(TrapCode::OutputsNotJson), "{case:?}");
         }
     }
 }

@@ -12,9 +12,7 @@ use crate::config::{self, Backend};
 use crate::error::{AdmissionError, Refusal, SandboxError};
 use crate::fingerprint::Fingerprint;
 use crate::import;
-use crate::limits::{
-    ADMISSION_STACK_BYTES, CONCURRENT_CALLS_DEFAULT, HOST_ARGUMENT_BYTES_MAX, Profile,
-};
+use crate::limits::{ADMISSION_STACK_BYTES, CONCURRENT_CALLS_DEFAULT, HOST_ARGUMENT_BYTES_MAX, Profile};
 use crate::module::{Admitted, Kind, Module, PurityProof};
 use crate::scan::{self, Facts};
 use crate::watchdog::Watchdog;
@@ -32,11 +30,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            backend: Backend::default(),
-            cache: None,
-            max_concurrent_calls: CONCURRENT_CALLS_DEFAULT,
-        }
+        Self { backend: Backend::default(), cache: None, max_concurrent_calls: CONCURRENT_CALLS_DEFAULT }
     }
 }
 
@@ -57,10 +51,7 @@ pub(crate) struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine")
-            .field("fingerprint", &self.fingerprint)
-            .field("cache", &self.cache)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("fingerprint", &self.fingerprint).field("cache", &self.cache).finish_non_exhaustive()
     }
 }
 
@@ -69,16 +60,11 @@ impl Sandbox {
     pub fn new(options: &Options) -> Result<Self, SandboxError> {
         let engine = config::engine(options.backend, options.max_concurrent_calls)?;
         let mut effects = Linker::new(&engine);
-        import::define(&mut effects).map_err(|e| SandboxError::Engine {
-            detail: e.to_string(),
-        })?;
+        import::define(&mut effects).map_err(|e| SandboxError::Engine { detail: e.to_string() })?;
         Ok(Self(Arc::new(Engine {
             pure: Linker::new(&engine),
             effects,
-            cache: options
-                .cache
-                .clone()
-                .map(|cache| Cache::new(cache, &engine)),
+            cache: options.cache.clone().map(|cache| Cache::new(cache, &engine)),
             fingerprint: Fingerprint::of(options.backend),
             _watchdog: Watchdog::start(&engine)?,
             engine,
@@ -98,15 +84,9 @@ impl Sandbox {
                 .name("enact-admission".to_owned())
                 .stack_size(ADMISSION_STACK_BYTES)
                 .spawn_scoped(scope, || self.admit_here(bytes, profile))
-                .map_err(|e| AdmissionError::Infrastructure {
-                    detail: format!("no admission thread: {e}"),
-                })?;
+                .map_err(|e| AdmissionError::Infrastructure { detail: format!("no admission thread: {e}") })?;
             let joined = thread.join();
-            joined.unwrap_or_else(|_| {
-                Err(AdmissionError::Infrastructure {
-                    detail: "the compiler panicked".to_owned(),
-                })
-            })
+            joined.unwrap_or_else(|_| Err(AdmissionError::Infrastructure { detail: "the compiler panicked".to_owned() }))
         })
     }
 
@@ -132,18 +112,10 @@ impl Sandbox {
 
     fn component(&self, bytes: &[u8], digest: &str) -> Result<Component, AdmissionError> {
         let engine = &self.0.engine;
-        if let Some(component) = self
-            .0
-            .cache
-            .as_ref()
-            .and_then(|cache| cache.load(engine, digest))
-        {
+        if let Some(component) = self.0.cache.as_ref().and_then(|cache| cache.load(engine, digest)) {
             return Ok(component);
         }
-        let component =
-            Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile {
-                detail: format!("{e:#}"),
-            })?;
+        let component = Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile { detail: format!("{e:#}") })?;
         if let Some(cache) = &self.0.cache {
             cache.store(digest, &component);
         }
@@ -151,38 +123,25 @@ impl Sandbox {
     }
 
     /// Links, finds `run`, and compares its type with the contract.
-    fn link(
-        &self,
-        component: &Component,
-        kind: Kind,
-        facts: &Facts,
-    ) -> Result<(Callable, Option<PurityProof>), AdmissionError> {
+    fn link(&self, component: &Component, kind: Kind, facts: &Facts) -> Result<(Callable, Option<PurityProof>), AdmissionError> {
         let engine = &self.0.engine;
         let linker = match kind {
             Kind::Transform => &self.0.pure,
             Kind::SideEffect => &self.0.effects,
         };
-        let pre = linker
-            .instantiate_pre(component)
-            .map_err(|e| interface(&format!("{e:#}")))?;
+        let pre = linker.instantiate_pre(component).map_err(|e| interface(&format!("{e:#}")))?;
         let name = format!("{}{}{}", import::PACKAGE, kind.name(), import::VERSION);
         let ty = component.component_type();
         let run = match ty.get_export(engine, &name).map(|export| export.ty) {
-            Some(ComponentItem::ComponentInstance(instance)) => {
-                instance.get_export(engine, "run").map(|export| export.ty)
-            }
+            Some(ComponentItem::ComponentInstance(instance)) => instance.get_export(engine, "run").map(|export| export.ty),
             _ => None,
         };
         let Some(ComponentItem::ComponentFunc(run)) = run else {
             return Err(interface(&format!("`{name}` has no function `run`")));
         };
         let checked = match kind {
-            Kind::Transform => {
-                run.typecheck::<(TransformCall<'_>,), (GuestOutcome,)>(&pre.instance_type())
-            }
-            Kind::SideEffect => {
-                run.typecheck::<(SideEffectCall<'_>,), (GuestOutcome,)>(&pre.instance_type())
-            }
+            Kind::Transform => run.typecheck::<(TransformCall<'_>,), (GuestOutcome,)>(&pre.instance_type()),
+            Kind::SideEffect => run.typecheck::<(SideEffectCall<'_>,), (GuestOutcome,)>(&pre.instance_type()),
         };
         checked.map_err(|e| interface(&format!("`run` has another type: {e:#}")))?;
         let index = component
@@ -191,9 +150,7 @@ impl Sandbox {
             .ok_or_else(|| interface(&format!("`{name}` has no function `run`")))?;
         let component_imports = ty.imports(engine).len();
         if kind == Kind::Transform && component_imports != 0 {
-            return Err(interface(&format!(
-                "a transform has {component_imports} imports"
-            )));
+            return Err(interface(&format!("a transform has {component_imports} imports")));
         }
         let purity = (kind == Kind::Transform).then_some(PurityProof {
             component_imports,
@@ -205,21 +162,10 @@ impl Sandbox {
             Kind::Transform => 0,
             Kind::SideEffect => HOST_ARGUMENT_BYTES_MAX,
         };
-        Ok((
-            Callable {
-                pre,
-                run: index,
-                argument_bytes,
-            },
-            purity,
-        ))
+        Ok((Callable { pre, run: index, argument_bytes }, purity))
     }
 }
 
 fn interface(detail: &str) -> AdmissionError {
-    AdmissionError::Refused(Refusal {
-        code: scan::INTERFACE,
-        detail: detail.to_owned(),
-        at: None,
-    })
+    AdmissionError::Refused(Refusal { code: scan::INTERFACE, detail: detail.to_owned(), at: None })
 }

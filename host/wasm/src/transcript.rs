@@ -23,18 +23,11 @@ pub trait Host {
 /// One request of a guest to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", deny_unknown_fields)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the parameters of the WIT functions"
-)]
+#[allow(missing_docs, reason = "the fields are the parameters of the WIT functions")]
 pub enum Request {
     /// `registry.register`: [`Answer::Existing`].
     #[serde(rename = "registry.register")]
-    RegistryRegister {
-        store: String,
-        key: String,
-        value: String,
-    },
+    RegistryRegister { store: String, key: String, value: String },
     /// `registry.lookup`: [`Answer::Existing`].
     #[serde(rename = "registry.lookup")]
     RegistryLookup { store: String, key: String },
@@ -66,11 +59,7 @@ pub enum Request {
     },
     /// `table.list`: [`Answer::Documents`], at most `limit`.
     #[serde(rename = "table.list")]
-    TableList {
-        store: String,
-        after: Option<String>,
-        limit: u32,
-    },
+    TableList { store: String, after: Option<String>, limit: u32 },
     /// `log.append`: [`Answer::Done`].
     #[serde(rename = "log.append")]
     LogAppend { store: String, value: String },
@@ -97,14 +86,10 @@ impl Request {
     /// The interface that must be granted: `registry`, `table`, `log`, `clock` or `random`.
     pub fn interface(&self) -> &'static str {
         match self {
-            Self::RegistryRegister { .. }
-            | Self::RegistryLookup { .. }
-            | Self::RegistryRetire { .. }
-            | Self::RegistryCount { .. } => "registry",
-            Self::TableGet { .. }
-            | Self::TablePut { .. }
-            | Self::TableRemove { .. }
-            | Self::TableList { .. } => "table",
+            Self::RegistryRegister { .. } | Self::RegistryLookup { .. } | Self::RegistryRetire { .. } | Self::RegistryCount { .. } => {
+                "registry"
+            }
+            Self::TableGet { .. } | Self::TablePut { .. } | Self::TableRemove { .. } | Self::TableList { .. } => "table",
             Self::LogAppend { .. } | Self::LogRead { .. } => "log",
             Self::ClockNow => "clock",
             Self::RandomBytes { .. } | Self::RandomUnique => "random",
@@ -241,15 +226,8 @@ pub struct Divergence {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name =
-            |request: &Option<Request>| request.as_ref().map_or("nothing", Request::interface);
-        write!(
-            f,
-            "host call {}: recorded `{}`, asked `{}`",
-            self.index,
-            name(&self.expected),
-            name(&self.got)
-        )
+        let name = |request: &Option<Request>| request.as_ref().map_or("nothing", Request::interface);
+        write!(f, "host call {}: recorded `{}`, asked `{}`", self.index, name(&self.expected), name(&self.got))
     }
 }
 
@@ -264,11 +242,7 @@ pub struct Replay<'a> {
 impl<'a> Replay<'a> {
     /// A replay from the first recorded call.
     pub fn new(recorded: &'a [HostCall]) -> Self {
-        Self {
-            recorded,
-            next: 0,
-            divergence: None,
-        }
+        Self { recorded, next: 0, divergence: None }
     }
 
     /// The first divergence so far, not counting recorded calls that were not asked for yet.
@@ -279,11 +253,7 @@ impl<'a> Replay<'a> {
     /// Ends the replay: the first divergence, a record with calls left over included.
     pub fn finish(self) -> Option<Divergence> {
         self.divergence.or_else(|| {
-            self.recorded.get(self.next).map(|left| Divergence {
-                index: self.next,
-                expected: Some(left.request.clone()),
-                got: None,
-            })
+            self.recorded.get(self.next).map(|left| Divergence { index: self.next, expected: Some(left.request.clone()), got: None })
         })
     }
 
@@ -293,19 +263,13 @@ impl<'a> Replay<'a> {
             return None;
         }
         match self.recorded.get(self.next) {
-            Some(call)
-                if call.request == *request
-                    && answer.is_none_or(|answer| call.answer == *answer) =>
-            {
+            Some(call) if call.request == *request && answer.is_none_or(|answer| call.answer == *answer) => {
                 self.next = self.next.saturating_add(1);
                 Some(call.answer.clone())
             }
             other => {
-                self.divergence = Some(Divergence {
-                    index: self.next,
-                    expected: other.map(|call| call.request.clone()),
-                    got: Some(request.clone()),
-                });
+                self.divergence =
+                    Some(Divergence { index: self.next, expected: other.map(|call| call.request.clone()), got: Some(request.clone()) });
                 None
             }
         }
@@ -315,8 +279,7 @@ impl<'a> Replay<'a> {
 impl Host for Replay<'_> {
     /// After a divergence every answer is [`Fault::Unavailable`]: the re-execution is worth nothing from there on.
     fn call(&mut self, request: &Request) -> Answer {
-        self.take(request, None)
-            .unwrap_or_else(|| Answer::Fault(Fault::Unavailable("the replay diverged".to_owned())))
+        self.take(request, None).unwrap_or_else(|| Answer::Fault(Fault::Unavailable("the replay diverged".to_owned())))
     }
 
     fn refused(&mut self, request: &Request, answer: &Answer) {
@@ -339,11 +302,7 @@ mod decimal {
     /// One value has one text, so that equal transcripts have equal bytes.
     pub(super) fn parse<E: Error>(text: &str) -> Result<u64, E> {
         let value: u64 = text.parse().map_err(E::custom)?;
-        if value.to_string() == text {
-            Ok(value)
-        } else {
-            Err(E::custom("not the canonical decimal text"))
-        }
+        if value.to_string() == text { Ok(value) } else { Err(E::custom("not the canonical decimal text")) }
     }
 }
 
@@ -360,9 +319,7 @@ mod decimal_option {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
-        Option::<String>::deserialize(from)?
-            .map(|text| super::decimal::parse(&text))
-            .transpose()
+        Option::<String>::deserialize(from)?.map(|text| super::decimal::parse(&text)).transpose()
     }
 }
 

@@ -30,13 +30,8 @@ impl Watchdog {
         let thread = Builder::new()
             .name("enact-watchdog".to_owned())
             .spawn(move || tick(&engine, &signal))
-            .map_err(|e| SandboxError::Thread {
-                detail: e.to_string(),
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+            .map_err(|e| SandboxError::Thread { detail: e.to_string() })?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 
@@ -44,10 +39,7 @@ fn tick(engine: &Engine, stop: &Stop) {
     let period = Duration::from_millis(TICK_MS);
     let mut stopped = stop.stopped.lock().unwrap_or_else(PoisonError::into_inner);
     while !*stopped {
-        let (guard, timeout) = stop
-            .signal
-            .wait_timeout(stopped, period)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (guard, timeout) = stop.signal.wait_timeout(stopped, period).unwrap_or_else(PoisonError::into_inner);
         stopped = guard;
         if timeout.timed_out() {
             engine.increment_epoch();
@@ -57,11 +49,7 @@ fn tick(engine: &Engine, stop: &Stop) {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        *self
-            .stop
-            .stopped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+        *self.stop.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.signal.notify_all();
         if let Some(thread) = self.thread.take() {
             // A panic of the ticker leaves nothing to clean up.

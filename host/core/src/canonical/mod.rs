@@ -8,8 +8,8 @@ mod read;
 mod write;
 
 pub use error::{CanonicalError, CanonicalKind};
-pub use read::{admit_payload, check, parse};
 pub(crate) use read::same;
+pub use read::{admit_payload, check, parse};
 pub use write::to_bytes;
 
 /// The largest integer magnitude a document may hold: 2^53 - 1, the last one a double and all its neighbours represent

@@ -25,9 +25,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
     match (parsed, fault.into_inner()) {
         (_, Some(fault)) => Err(fault),
         (Ok(value), None) => Ok(value),
-        (Err(error), None) => {
-            Err(CanonicalError::new(CanonicalKind::Syntax { line: error.line(), column: error.column() }))
-        }
+        (Err(error), None) => Err(CanonicalError::new(CanonicalKind::Syntax { line: error.line(), column: error.column() })),
     }
 }
 
@@ -59,9 +57,7 @@ pub fn admit_payload(payload: &Value) -> Result<(), CanonicalError> {
 }
 
 fn admit(value: &Value, room: usize) -> Result<(), CanonicalError> {
-    let inner = || {
-        room.checked_sub(1).ok_or_else(|| CanonicalError::new(CanonicalKind::Depth { limit: MAX_PAYLOAD_DEPTH }))
-    };
+    let inner = || room.checked_sub(1).ok_or_else(|| CanonicalError::new(CanonicalKind::Depth { limit: MAX_PAYLOAD_DEPTH }));
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
         Value::Number(number) => number_in_range(number).map_err(CanonicalError::new),

@@ -225,13 +225,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
         List::open(self, None)
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<List<'a>, CanonicalError> {
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<List<'a>, CanonicalError> {
         List::open(self, Some(variant))
     }
 
@@ -243,13 +237,7 @@ impl<'a> ser::Serializer for &'a mut Writer {
         Object::open(self, None)
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Result<Object<'a>, CanonicalError> {
+    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Object<'a>, CanonicalError> {
         Object::open(self, Some(variant))
     }
 }
@@ -350,7 +338,9 @@ impl<'a> Object<'a> {
             return Err(error.within(&unquote(self.slice(start, colon))));
         }
         let end = self.writer.out.len();
-        if self.sorted && let Some(last) = self.members.last() {
+        if self.sorted
+            && let Some(last) = self.members.last()
+        {
             let order = compare(self.slice(last.start, last.colon), self.slice(start, colon));
             self.sorted = order == Ordering::Less;
         }

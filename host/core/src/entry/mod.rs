@@ -7,8 +7,8 @@ mod record;
 mod seal;
 
 pub use record::{Kind, Posting, Record};
-pub use seal::{Draft, Head, Sealed, seal};
 use seal::check_entry;
+pub use seal::{Draft, Head, Sealed, seal};
 
 use alloc::string::String;
 use alloc::vec::Vec;

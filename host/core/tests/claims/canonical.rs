@@ -150,8 +150,17 @@ fn decimals_are_read_as_the_nearest_double() {
 #[test]
 fn every_other_spelling_is_refused_with_its_place() {
     for (given, offset) in [
-        (r#"{"a": 1}"#, 5), (r#"{"b":1,"a":2}"#, 2), ("[1.0]", 2), ("[1e2]", 2), ("[-0]", 1), (r#"["\u0041"]"#, 2),
-        (r#"["\/"]"#, 2), (r#"["\u000A"]"#, 3), (" 1", 0), ("1\n", 1), ("[0.10]", 4),
+        (r#"{"a": 1}"#, 5),
+        (r#"{"b":1,"a":2}"#, 2),
+        ("[1.0]", 2),
+        ("[1e2]", 2),
+        ("[-0]", 1),
+        (r#"["\u0041"]"#, 2),
+        (r#"["\/"]"#, 2),
+        (r#"["\u000A"]"#, 3),
+        (" 1", 0),
+        ("1\n", 1),
+        ("[0.10]", 4),
     ] {
         let refusal = check(given.as_bytes()).unwrap_err();
         assert_eq!(refusal.kind, CanonicalKind::NotCanonical { offset }, "{given}");

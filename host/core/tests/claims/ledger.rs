@@ -103,10 +103,13 @@ fn b_09_the_same_bad_input_always_gives_the_same_code() {
         ("record_field_not_in_force", record(&|bad| bad.consumes.push("key".into()))),
         ("record_field_not_in_force", record(&|bad| bad.version = Some(1))),
         ("record_field_not_in_force", record(&|bad| bad.sig = Some("x".into()))),
-        ("record_field_not_in_force", record(&|bad| {
-            let side = String::from("a");
-            bad.postings = Some(vec![Posting { asset: side.clone(), debit: side.clone(), credit: side, amount: "1".into() }]);
-        })),
+        (
+            "record_field_not_in_force",
+            record(&|bad| {
+                let side = String::from("a");
+                bad.postings = Some(vec![Posting { asset: side.clone(), debit: side.clone(), credit: side, amount: "1".into() }]);
+            }),
+        ),
     ];
     for (code, bad) in cases {
         let refusals: Vec<_> = (0..3).map(|_| seal(&head, ORIGIN, bad.clone()).unwrap_err()).collect();

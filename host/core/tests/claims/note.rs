@@ -1,18 +1,20 @@
 //! Signed notes and proofs: published examples, an independent reader, and every way of breaking them.
 
-use ed25519_dalek::SigningKey;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::{Signer as _, SigningKey};
 use enact_core::merkle::from_leaves;
-use enact_core::note::{Checkpoint, Note, NoteError, decode_key, encode_key, is_name, parse, sign, verify};
+use enact_core::note::{Checkpoint, Note, NoteError, decode_key, encode_key, is_name, key_id, parse, sign, verify};
 use enact_core::proof::{MAX_EXTRA_BYTES, Proof, ProofError};
 use proptest::prelude::*;
 
 use crate::support::{ORIGIN, ledger};
 
 /// The published example of the note format: text, verifier key and signature of golang.org/x/mod/sumdb/note.
-const EXAMPLE_TEXT: &str =
-    "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
+const EXAMPLE_TEXT: &str = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n";
 const EXAMPLE_KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-const EXAMPLE_SIGNATURE: &str = "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+const EXAMPLE_SIGNATURE: &str =
+    "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
 /// The example of the C2SP tlog-checkpoint specification.
 const SPEC_CHECKPOINT: &str = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n";
@@ -63,14 +65,31 @@ fn a_cosigned_note_verifies_and_one_bad_signature_of_ours_spoils_it() {
 }
 
 #[test]
+fn our_key_over_another_ledgers_checkpoint_is_not_accepted_as_ours() {
+    let text = Checkpoint { origin: "example.org/other".into(), size: 9, root: [9; 32], extensions: Vec::new() }.to_string();
+    let id = key_id(ORIGIN, &key().verifying_key()).to_be_bytes();
+    let signed = [id.as_slice(), &key().sign(text.as_bytes()).to_bytes()].concat();
+    let note = format!("{text}\n— {ORIGIN} {}\n", BASE64.encode(signed));
+    assert_eq!(Note::parse(&note).unwrap().verify(&key().verifying_key(), ORIGIN), Ok(()));
+    assert_eq!(verify(&note, &key().verifying_key(), ORIGIN), Err(NoteError::Origin));
+}
+
+#[test]
 fn a_checkpoint_has_one_spelling() {
     let good = format!("{ORIGIN}\n9\n{}\n", "A".repeat(43) + "=");
     assert!(Checkpoint::parse(&good).is_ok());
     assert!(Checkpoint::parse(&format!("{good}extension\n")).is_ok());
     for bad in [
-        good.replace("\n9\n", "\n09\n"), good.replace("\n9\n", "\n+9\n"), good.replace("\n9\n", "\n-9\n"),
-        good.replace("\n9\n", "\n18446744073709551616\n"), good.replace('=', ""), good.replace("AA=", "AB="),
-        good.trim_end().to_owned(), format!("{good}\nx\n"), good.replacen(ORIGIN, "", 1), String::new(),
+        good.replace("\n9\n", "\n09\n"),
+        good.replace("\n9\n", "\n+9\n"),
+        good.replace("\n9\n", "\n-9\n"),
+        good.replace("\n9\n", "\n18446744073709551616\n"),
+        good.replace('=', ""),
+        good.replace("AA=", "AB="),
+        good.trim_end().to_owned(),
+        format!("{good}\nx\n"),
+        good.replacen(ORIGIN, "", 1),
+        String::new(),
     ] {
         assert_eq!(Checkpoint::parse(&bad), Err(NoteError::Checkpoint), "{bad:?}");
     }
@@ -81,8 +100,14 @@ fn malformed_notes_and_keys_are_refused() {
     let text = sign(ORIGIN, 9, &[9; 32], &key());
     let line = text.lines().last().unwrap();
     for bad in [
-        String::new(), text.trim_end().to_owned(), text.replace("\n\n", "\n"), text.replace('—', "-"),
-        text.replace('9', "\t"), format!("{text}\n"), format!("{text}— name !!!!\n"), format!("{text}— a+b AAAAAAAA\n"),
+        String::new(),
+        text.trim_end().to_owned(),
+        text.replace("\n\n", "\n"),
+        text.replace('—', "-"),
+        text.replace('9', "\t"),
+        format!("{text}\n"),
+        format!("{text}— name !!!!\n"),
+        format!("{text}— a+b AAAAAAAA\n"),
         format!("{text}— name AAAA\n"),
     ] {
         assert_eq!(Note::parse(&bad), Err(NoteError::Format), "{bad:?}");
@@ -131,9 +156,13 @@ fn malformed_proofs_are_refused() {
     let good = proof.to_string();
     let hash = "A".repeat(43) + "=";
     for bad in [
-        good.replace("@v1", "@v2"), good.replace("index 1", "index 01"), good.replace("index 1\n", ""),
-        good.replace("index 1", "extra !\nindex 1"), good.replace("index 1", &format!("index 1\n{}", vec![hash.as_str(); 65].join("\n"))),
-        good.replacen("\n\n", "\n", 1), good.replace("index 1", "index 1\nshort"),
+        good.replace("@v1", "@v2"),
+        good.replace("index 1", "index 01"),
+        good.replace("index 1\n", ""),
+        good.replace("index 1", "extra !\nindex 1"),
+        good.replace("index 1", &format!("index 1\n{}", vec![hash.as_str(); 65].join("\n"))),
+        good.replacen("\n\n", "\n", 1),
+        good.replace("index 1", "index 1\nshort"),
     ] {
         assert!(Proof::parse(&bad).is_err(), "{bad}");
     }

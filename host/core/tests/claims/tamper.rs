@@ -1,10 +1,10 @@
 //! Tampering: whatever is done to a stored ledger, the verifier finds it.
 
+use ed25519_dalek::SigningKey;
 use enact_core::entry::{Entry, Head, Sealed, seal};
 use enact_core::hash::{Hash, leaf_hash};
 use enact_core::note::{Checkpoint, sign};
 use enact_core::verify::{Finding, Verifier};
-use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 
 use crate::support::{ORIGIN, draft, ledger};
@@ -28,9 +28,8 @@ fn checkpoint(head: &Head) -> Checkpoint {
 fn verify(stored: &Stored, checkpoints: &[Checkpoint]) -> Vec<Finding> {
     let mut verifier = Verifier::new(ORIGIN);
     checkpoints.iter().for_each(|checkpoint| verifier.checkpoint(checkpoint));
-    let mut findings: Vec<Finding> = (stored.entries.iter())
-        .filter_map(|(seq, bytes, leaf)| verifier.feed(*seq, bytes, leaf).err())
-        .collect();
+    let mut findings: Vec<Finding> =
+        (stored.entries.iter()).filter_map(|(seq, bytes, leaf)| verifier.feed(*seq, bytes, leaf).err()).collect();
     findings.extend(verifier.finish(&stored.head));
     findings
 }

@@ -62,8 +62,7 @@ pub(super) fn plan(
             node.retain = retain;
         }
     }
-    let start =
-        *position.get(workflow.start.as_str()).ok_or_else(|| report::missing_artifact(&workflow.start, &workflow.code))?;
+    let start = *position.get(workflow.start.as_str()).ok_or_else(|| report::missing_artifact(&workflow.start, &workflow.code))?;
     let resolved = json!({
         "snapshot": snapshot.hash(), "workflow": workflow.code, "dag": dag.dag_id(), "binding": binding.code,
         "environment": binding.environment, "parameters": params, "targets": builder.targets,
@@ -101,13 +100,7 @@ pub(super) fn capabilities(snapshot: &Snapshot, workflow: &Workflow) -> BTreeSet
 }
 
 impl Builder<'_> {
-    fn node(
-        &mut self,
-        id: &str,
-        node: &Node,
-        position: &BTreeMap<&str, usize>,
-        workflow: &str,
-    ) -> Result<PlanNode, Box<BindingReport>> {
+    fn node(&mut self, id: &str, node: &Node, position: &BTreeMap<&str, usize>, workflow: &str) -> Result<PlanNode, Box<BindingReport>> {
         let (work, next) = match node {
             Node::Intent(node) => {
                 let Some(Artifact::Intent(intent)) = self.snapshot.artifact(&node.intent) else {
@@ -179,11 +172,7 @@ impl Builder<'_> {
         let mut outputs: Vec<OutputPlan> = step
             .outputs
             .iter()
-            .map(|(key, value)| OutputPlan {
-                key: key.clone(),
-                expr: Expr::parse(value, Time::Literal, &mut reference),
-                takes: None,
-            })
+            .map(|(key, value)| OutputPlan { key: key.clone(), expr: Expr::parse(value, Time::Literal, &mut reference), takes: None })
             .collect();
         let status = step.status.as_ref().map(|value| Expr::parse(value, Time::Literal, &mut reference));
         let keeps_raw = reads_raw(contract, step);
@@ -234,9 +223,7 @@ impl Builder<'_> {
         };
         match (found, &step.store) {
             (Some(store), _) => Ok(store),
-            (None, Some(entity)) if needed => {
-                refused("unknown_store", alloc::format!("step `{}` uses the store of `{entity}`", step.step))
-            }
+            (None, Some(entity)) if needed => refused("unknown_store", alloc::format!("step `{}` uses the store of `{entity}`", step.step)),
             (None, None) if needed => refused("unbound_store", alloc::format!("step `{}` needs a store", step.step)),
             (None, _) => Ok(String::new()),
         }
@@ -278,17 +265,13 @@ fn step_ref(path: Vec<String>, contract: &Contract) -> StepRef {
     let step = |name: &String| contract.pipeline.iter().position(|step| step.step == *name);
     match path.as_slice() {
         [root] if root == "inputs" => StepRef::Inputs,
-        [root, name, rest @ ..] if root == "inputs" => contract
-            .inputs
-            .keys()
-            .position(|key| key == name)
-            .map_or(StepRef::Nothing, |index| StepRef::Input(index, rest.to_vec())),
+        [root, name, rest @ ..] if root == "inputs" => {
+            contract.inputs.keys().position(|key| key == name).map_or(StepRef::Nothing, |index| StepRef::Input(index, rest.to_vec()))
+        }
         [root, name, raw, rest @ ..] if root == "results" && raw == "capability_result" => {
             step(name).map_or(StepRef::Nothing, |index| StepRef::Raw(index, rest.to_vec()))
         }
-        [root, name, rest @ ..] if root == "results" => {
-            step(name).map_or(StepRef::Nothing, |index| StepRef::Mapped(index, rest.to_vec()))
-        }
+        [root, name, rest @ ..] if root == "results" => step(name).map_or(StepRef::Nothing, |index| StepRef::Mapped(index, rest.to_vec())),
         [root, rest @ ..] if root == "capability_result" => StepRef::Own(rest.to_vec()),
         _ => StepRef::Nothing,
     }
@@ -301,7 +284,8 @@ fn reads_raw(contract: &Contract, step: &Step) -> bool {
     values.any(|value| {
         let mut found = false;
         Expr::parse(value, Time::Literal, &mut |path| step_ref(path, contract)).references(&mut |reference| {
-            found |= matches!(reference, StepRef::Raw(index, _) if contract.pipeline.get(*index).is_some_and(|read| read.step == step.step));
+            found |=
+                matches!(reference, StepRef::Raw(index, _) if contract.pipeline.get(*index).is_some_and(|read| read.step == step.step));
         });
         found
     })

@@ -68,12 +68,7 @@ fn host(binding: &Binding, capability: &str, bound: &Bound, hosts: &[&str]) -> R
 }
 
 /// Replaces every `{{name}}`. A value is inserted as it is and not looked at again.
-fn fill(
-    binding: &Binding,
-    capability: &str,
-    template: &str,
-    params: &BTreeMap<String, String>,
-) -> Result<String, Box<BindingReport>> {
+fn fill(binding: &Binding, capability: &str, template: &str, params: &BTreeMap<String, String>) -> Result<String, Box<BindingReport>> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {

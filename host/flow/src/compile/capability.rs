@@ -2,12 +2,23 @@
 
 use super::Checker;
 use crate::artifact::{Artifact, MoleculeStep, SideEffect, Transform};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Nesting of molecules; far beyond anything readable, and it bounds the walks over them.
 const MOLECULE_DEPTH_MAX: usize = 16;
+
+/// Calls that one step may stand for: nesting multiplies, and a plan holds every call.
+const MOLECULE_ATOMS_MAX: usize = 1024;
+
+/// The extent of a transform.
+#[derive(Clone, Copy)]
+struct Size {
+    depth: usize,
+    atoms: usize,
+}
 
 impl<'a> Checker<'a> {
     pub(super) fn transform(&mut self, transform: &'a Transform) {
@@ -26,12 +37,7 @@ impl<'a> Checker<'a> {
         for step in steps {
             self.atom(transform, step);
             if !names.insert(step.name.as_str()) {
-                self.error(
-                    "duplicate_step",
-                    code,
-                    format!("steps.{}", step.name),
-                    format!("`{}` is the name of two atoms", step.name),
-                );
+                self.error("duplicate_step", code, format!("steps.{}", step.name), format!("`{}` is the name of two atoms", step.name));
             }
         }
         match steps.last().and_then(|last| self.get(&last.capability)) {
@@ -44,9 +50,8 @@ impl<'a> Checker<'a> {
             }
             _ => {}
         }
-        let mut trail = Vec::new();
-        if let Some(cycle) = self.recursion(transform, &mut trail) {
-            self.error("molecule_recursion", code, "steps", cycle);
+        if let Err(detail) = self.measure(transform, &mut Vec::new(), &mut BTreeMap::new()) {
+            self.error("molecule_recursion", code, "steps", detail);
         }
     }
 
@@ -69,37 +74,55 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The path by which a molecule contains itself, or one that nests too deep.
-    fn recursion(&self, transform: &'a Transform, trail: &mut Vec<&'a str>) -> Option<alloc::string::String> {
-        if trail.contains(&transform.code.as_str()) || trail.len() > MOLECULE_DEPTH_MAX {
+    /// How deep and how large a molecule is; the path by which it contains itself, or the bound that it breaks. Every code is measured
+    /// once, so a few files that double each other cost no more than a few files.
+    fn measure(&self, transform: &'a Transform, trail: &mut Vec<&'a str>, known: &mut BTreeMap<&'a str, Size>) -> Result<Size, String> {
+        if trail.contains(&transform.code.as_str()) {
             trail.push(&transform.code);
-            return Some(format!("{} contains itself or nests deeper than {MOLECULE_DEPTH_MAX}", trail.join(" → ")));
+            return Err(format!("{} contains itself", trail.join(" → ")));
         }
-        trail.push(&transform.code);
-        for step in transform.steps.iter().flatten() {
-            if let Some(Artifact::Transform(atom)) = self.get(&step.capability)
-                && let Some(found) = self.recursion(atom, trail)
-            {
-                return Some(found);
+        let size = match known.get(transform.code.as_str()) {
+            Some(size) => *size,
+            None => {
+                trail.push(&transform.code);
+                let mut size = Size { depth: 1, atoms: usize::from(transform.steps.is_none()) };
+                // A trail as long as the bound is refused below, before the walk could go any deeper.
+                let steps = transform.steps.as_deref().filter(|_| trail.len() <= MOLECULE_DEPTH_MAX);
+                for step in steps.unwrap_or_default() {
+                    let Some(Artifact::Transform(atom)) = self.get(&step.capability) else { continue };
+                    let inner = self.measure(atom, trail, known)?;
+                    size.depth = size.depth.max(inner.depth.saturating_add(1));
+                    size.atoms = size.atoms.saturating_add(inner.atoms);
+                }
+                trail.pop();
+                known.insert(&transform.code, size);
+                size
             }
+        };
+        if trail.len().saturating_add(size.depth) > MOLECULE_DEPTH_MAX {
+            return Err(format!("`{}` nests deeper than {MOLECULE_DEPTH_MAX}", trail.first().unwrap_or(&transform.code.as_str())));
         }
-        trail.pop();
-        None
+        if size.atoms > MOLECULE_ATOMS_MAX {
+            return Err(format!("`{}` has {} atoms; at most {MOLECULE_ATOMS_MAX}", transform.code, size.atoms));
+        }
+        Ok(size)
     }
 
-    /// The capabilities behind a code, molecules taken apart; empty beyond the depth that is refused anyway.
-    pub(super) fn atoms(&self, code: &'a str) -> Vec<&'a str> {
-        self.atoms_below(code, 0)
-    }
-
-    fn atoms_below(&self, code: &'a str, depth: usize) -> Vec<&'a str> {
-        match self.get(code) {
-            _ if depth > MOLECULE_DEPTH_MAX => Vec::new(),
-            Some(Artifact::Transform(Transform { steps: Some(steps), .. })) => {
-                steps.iter().flat_map(|step| self.atoms_below(&step.capability, depth.saturating_add(1))).collect()
+    /// The distinct capabilities behind a code, molecules taken apart.
+    pub(super) fn atoms(&self, code: &'a str) -> BTreeSet<&'a str> {
+        let (mut atoms, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), alloc::vec![code]);
+        while let Some(code) = open.pop() {
+            match self.get(code) {
+                _ if !seen.insert(code) => {}
+                Some(Artifact::Transform(Transform { steps: Some(steps), .. })) => {
+                    open.extend(steps.iter().map(|step| step.capability.as_str()));
+                }
+                _ => {
+                    atoms.insert(code);
+                }
             }
-            _ => alloc::vec![code],
         }
+        atoms
     }
 
     pub(super) fn side_effect(&mut self, effect: &'a SideEffect) {
@@ -109,12 +132,7 @@ impl<'a> Checker<'a> {
         for (name, operation) in &effect.operations {
             self.statuses(&effect.code, &format!("operations.{name}.statuses"), &operation.statuses);
             if !super::contract::is_status(name) {
-                self.error(
-                    "bad_operation",
-                    &effect.code,
-                    format!("operations.{name}"),
-                    "an operation is capitals, digits and `_`",
-                );
+                self.error("bad_operation", &effect.code, format!("operations.{name}"), "an operation is capitals, digits and `_`");
             }
         }
     }

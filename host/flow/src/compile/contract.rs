@@ -13,9 +13,7 @@ const STATUS_BYTES_MAX: usize = 64;
 
 /// Capitals, digits and `_`.
 pub(super) fn is_status(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= STATUS_BYTES_MAX
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    !text.is_empty() && text.len() <= STATUS_BYTES_MAX && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 impl<'a> Checker<'a> {
@@ -53,8 +51,7 @@ impl<'a> Checker<'a> {
             }
         }
         if !contract.status.allowed.contains(&contract.status.on_input_failure) {
-            let detail =
-                format!("`{}` is not allowed, so an input failure is a protocol violation", contract.status.on_input_failure);
+            let detail = format!("`{}` is not allowed, so an input failure is a protocol violation", contract.status.on_input_failure);
             self.warn("input_failure_not_allowed", code, "status.on_input_failure", detail);
         }
     }
@@ -64,8 +61,7 @@ impl<'a> Checker<'a> {
         match self.get(&step.capability) {
             Some(Artifact::Transform(transform)) => {
                 if transform.operation != step.operation {
-                    let detail =
-                        format!("`{}` has the operation `{}`, not `{}`", transform.code, transform.operation, step.operation);
+                    let detail = format!("`{}` has the operation `{}`, not `{}`", transform.code, transform.operation, step.operation);
                     self.error("unknown_operation", code, format!("{at}.operation"), detail);
                 }
                 if step.store.is_some() {

@@ -22,9 +22,7 @@ impl<'a> Checker<'a> {
         }
         match workflow.nodes.get(&workflow.start) {
             None => self.error("missing_node", code, "start", format!("start node `{}` is not declared", workflow.start)),
-            Some(Node::Exit(_)) => {
-                self.error("start_is_exit", code, "start", format!("`{}` ends the run before it began", workflow.start))
-            }
+            Some(Node::Exit(_)) => self.error("start_is_exit", code, "start", format!("`{}` ends the run before it began", workflow.start)),
             Some(Node::Intent(_) | Node::Contract(_)) => {}
         }
         if let Some(admission) = &workflow.admission {
@@ -121,12 +119,7 @@ impl<'a> Checker<'a> {
         if let Some(reason) = &node.reason
             && !super::contract::is_status(reason)
         {
-            self.error(
-                "bad_reason",
-                code,
-                format!("{at}.reason"),
-                format!("`{reason}` is not capitals, digits and `_`, 64 at most"),
-            );
+            self.error("bad_reason", code, format!("{at}.reason"), format!("`{reason}` is not capitals, digits and `_`, 64 at most"));
         }
     }
 

@@ -48,8 +48,7 @@ impl Importer<'_> {
     }
 
     fn atoms(&self) -> Vec<String> {
-        let transforms =
-            self.artifacts.iter().filter(|(code, artifact)| code.starts_with("CT_") && artifact.get("steps").is_none());
+        let transforms = self.artifacts.iter().filter(|(code, artifact)| code.starts_with("CT_") && artifact.get("steps").is_none());
         transforms.map(|(code, _)| code.clone()).collect()
     }
 
@@ -89,9 +88,7 @@ impl Importer<'_> {
             }
         }
         let default = self.tables.classes.values().find(|class| class.store.is_some() && json!(class.imports) == *imports);
-        if let (true, Some(store)) =
-            (structure.is_none() || bound.get("policy").is_some(), default.and_then(|class| class.store.clone()))
-        {
+        if let (true, Some(store)) = (structure.is_none() || bound.get("policy").is_some(), default.and_then(|class| class.store.clone())) {
             stores.insert("*".to_owned(), json!(store));
         }
         stores

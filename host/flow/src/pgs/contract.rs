@@ -62,13 +62,7 @@ impl Importer<'_> {
         let name = text(step, "step").unwrap_or_default();
         let at = format!("pipeline.{name}");
         let Some(published) = text(step, "transform").or_else(|| text(step, "side_effect")) else {
-            self.report(
-                Level::Error,
-                "step_without_capability",
-                &source.code,
-                &at,
-                "it names neither a transform nor a side effect",
-            );
+            self.report(Level::Error, "step_without_capability", &source.code, &at, "it names neither a transform nor a side effect");
             return None;
         };
         let code = native_code(published);
@@ -116,8 +110,7 @@ impl Importer<'_> {
     fn surface(&mut self, source: &Source, at: &str, step: &Value, code: &str, operation: &str) -> Vec<String> {
         let mut surface = texts(step, "result_surface");
         if surface.is_empty() {
-            surface
-                .extend(step.get("on_result").and_then(Value::as_object).into_iter().flatten().map(|(status, _)| status.clone()));
+            surface.extend(step.get("on_result").and_then(Value::as_object).into_iter().flatten().map(|(status, _)| status.clone()));
         }
         let known = self.artifacts.get(code).map(|capability| {
             let operation = capability.get("operations").and_then(|operations| operations.get(operation));
@@ -126,9 +119,8 @@ impl Importer<'_> {
         if let Some(known) = known.filter(|known| !known.is_empty()) {
             for status in surface.iter().filter(|status| !known.contains(status)) {
                 let detail = format!("`{code}` never returns `{status}`; it is left out");
-                self.problems.push(
-                    crate::problem::Problem::error("status_never_returned", &source.code, at, detail).at_level(Level::Warning),
-                );
+                self.problems
+                    .push(crate::problem::Problem::error("status_never_returned", &source.code, at, detail).at_level(Level::Warning));
             }
             surface.retain(|status| known.contains(status));
         }
@@ -150,13 +142,7 @@ impl Importer<'_> {
             actions.insert(status.clone(), if known { action.clone() } else { json!("exit") });
         }
         for status in surface.iter().filter(|status| !actions.contains_key(*status)).cloned().collect::<Vec<_>>() {
-            self.report(
-                Level::Note,
-                "unhandled_status",
-                &source.code,
-                at,
-                format!("`{status}` is not handled; it ends the contract"),
-            );
+            self.report(Level::Note, "unhandled_status", &source.code, at, format!("`{status}` is not handled; it ends the contract"));
             actions.insert(status, json!("exit"));
         }
         actions

@@ -19,7 +19,14 @@ const SUCCESS: &str = "SUCCESS";
 impl Importer<'_> {
     /// The step that draws what the transform of `at` is not given, or none when it is given everything. `allowed`: the statuses that
     /// the contract may end with.
-    pub(super) fn draw(&mut self, source: &Source, step: &str, declared: Option<&Source>, inputs: &mut Map, allowed: &[String]) -> Option<Value> {
+    pub(super) fn draw(
+        &mut self,
+        source: &Source,
+        step: &str,
+        declared: Option<&Source>,
+        inputs: &mut Map,
+        allowed: &[String],
+    ) -> Option<Value> {
         let fields = declared.and_then(|declared| declared.core.get("inputs")).and_then(Value::as_object)?;
         let (name, draw) = self.tables.draws.iter().find(|(name, _)| fields.contains_key(*name) && !inputs.contains_key(*name))?;
         let (name, draw) = (name.clone(), draw.clone());

@@ -90,12 +90,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Source, Problem> {
     }
     let code = native_code(&published);
     if !is_code(&code) && !code.starts_with("STRUCTURE_") {
-        return Err(Problem::error(
-            "unknown_kind",
-            &published,
-            "",
-            format!("`{published}` is none of IN, WF, CC, CT, CS, RB, EV"),
-        ));
+        return Err(Problem::error("unknown_kind", &published, "", format!("`{published}` is none of IN, WF, CC, CT, CS, RB, EV")));
     }
     Ok(Source { name, published, code, core, front, file })
 }

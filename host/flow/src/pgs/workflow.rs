@@ -148,8 +148,7 @@ impl Importer<'_> {
         for (id, node) in nodes.iter_mut() {
             let statuses: Vec<String> = match (text(node, "contract"), node.get("intent")) {
                 (Some(contract), _) => {
-                    let contract =
-                        self.artifacts.get(contract).and_then(|contract| contract.get("status")).unwrap_or(&Value::Null);
+                    let contract = self.artifacts.get(contract).and_then(|contract| contract.get("status")).unwrap_or(&Value::Null);
                     texts(contract, "allowed")
                 }
                 (None, Some(_)) => INTENT_STATUSES.map(ToOwned::to_owned).to_vec(),
@@ -193,13 +192,7 @@ impl Importer<'_> {
         }
         for id in nodes.keys().filter(|id| !seen.contains(*id)).cloned().collect::<Vec<_>>() {
             nodes.remove(&id);
-            self.report(
-                Level::Warning,
-                "unreachable_node",
-                &source.code,
-                &format!("nodes.{id}"),
-                "no edge leads to it; it is taken out",
-            );
+            self.report(Level::Warning, "unreachable_node", &source.code, &format!("nodes.{id}"), "no edge leads to it; it is taken out");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Admission before the first node, and every way in which a run can end.
 
 use super::{
-    AdmitAsk, Ask, Class, Event, EventKind, EventMatch, ExitClass, ExitNode, STATUS_EXIT, STATUS_PROTOCOL_VIOLATION, State,
-    Termination, Traversal,
+    AdmitAsk, Ask, Class, Event, EventKind, EventMatch, ExitClass, ExitNode, STATUS_EXIT, STATUS_PROTOCOL_VIOLATION, State, Termination,
+    Traversal,
 };
 use crate::Map;
 use alloc::borrow::ToOwned;

@@ -180,14 +180,7 @@ impl Pipeline {
     }
 
     /// A step has answered: checks its status, maps its outputs, decides what follows.
-    fn finish(
-        &mut self,
-        context: &Context<'_>,
-        contract: &ContractPlan,
-        step: &StepPlan,
-        status: String,
-        mut outputs: Map,
-    ) -> Progress {
+    fn finish(&mut self, context: &Context<'_>, contract: &ContractPlan, step: &StepPlan, status: String, mut outputs: Map) -> Progress {
         if !step.surface.contains(&status) {
             return Progress::Violation("undeclared_status");
         }

@@ -18,8 +18,7 @@ fn p_06_a_missing_binding_halts_before_anything_starts() {
 #[test]
 fn p_06_every_step_has_a_target_before_the_first_node() {
     let plan = set().plan();
-    let targets: Vec<_> =
-        plan.targets().iter().map(|t| (t.capability.as_str(), t.kind, t.module.as_str(), t.store.as_str())).collect();
+    let targets: Vec<_> = plan.targets().iter().map(|t| (t.capability.as_str(), t.kind, t.module.as_str(), t.store.as_str())).collect();
     let (stamp, place) =
         (("CT_PURE_STAMP_V0", TargetKind::Transform, "stamps", ""), ("CS_SHELF_V0", TargetKind::SideEffect, "shelf", "desk"));
     assert_eq!(targets, [stamp, place, stamp, place]);
@@ -68,8 +67,7 @@ fn p_09_an_unregistered_host_class_gives_the_whole_report() {
 #[test]
 fn p_09_an_entry_that_the_workflow_does_not_use_is_checked_all_the_same() {
     let spare = json!({ "code": "CT_PURE_SPARE_V0", "summary": "", "operation": "SPARE", "statuses": ["SUCCESS"] });
-    let set =
-        set().add(spare).with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_SPARE_V0", json!({ "host": "odd", "module": "stamps" }));
+    let set = set().add(spare).with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_SPARE_V0", json!({ "host": "odd", "module": "stamps" }));
     assert_eq!(set.bind(None, &[]).unwrap_err().code(), "unknown_host_class");
 }
 
@@ -91,13 +89,9 @@ fn p_09_modules_stores_and_bindings_must_be_there() {
 
 #[test]
 fn p_09_a_binding_grants_no_more_than_is_asked_for() {
-    set()
-        .with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/grants", json!(["table", "random"]))
-        .refused("grant_not_needed", "random");
+    set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/grants", json!(["table", "random"])).refused("grant_not_needed", "random");
     set().with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_STAMP_V0/grants", json!(["table"])).refused("grant_not_needed", "");
-    set()
-        .with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_NEW_V0", json!({ "host": "component" }))
-        .refused("unknown_capability", "NEW");
+    set().with("RB_DEVELOPMENT_V0", "/bindings/CT_PURE_NEW_V0", json!({ "host": "component" })).refused("unknown_capability", "NEW");
     let unknown = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/stores", json!({ "OTHER": "x" }));
     unknown.refused("unknown_store", "LETTERS");
 }

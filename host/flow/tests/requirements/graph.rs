@@ -8,8 +8,7 @@ use serde_json::json;
 fn p_01_only_prefixes_and_conditions_route_whatever_else_is_called() {
     let original = run(&set().plan(), letter(), good).path();
     let text = serde_json::to_string(&set().0).unwrap();
-    let renamed =
-        text.replace("CC_FIRST", "CC_ZZ9").replace("IN_LETTER\"", "IN_QQ\"").replace("LETTER", "BRICK").replace("SHELF", "KILN");
+    let renamed = text.replace("CC_FIRST", "CC_ZZ9").replace("IN_LETTER\"", "IN_QQ\"").replace("LETTER", "BRICK").replace("SHELF", "KILN");
     let mut other = set();
     other.0 = serde_json::from_str(&renamed).unwrap();
     let snapshot = other.compile().unwrap();

@@ -93,3 +93,21 @@ fn p_32_versions_stand_beside_each_other_and_nothing_is_the_latest() {
     let plan = set().add(newer).plan();
     assert!(plan.targets().iter().all(|target| target.capability != "CT_PURE_STAMP_V1"));
 }
+
+#[test]
+fn p_32_a_molecule_is_bounded_in_depth_and_size_and_refused_quickly() {
+    // Each of these contains the one before it `width` times: depth and size grow without any recursion.
+    let tower = |height: usize, width: usize| {
+        (1..=height).fold(sealed(), |set, level| {
+            let below = if level == 1 { "CT_PURE_STAMP_V0".to_owned() } else { format!("CT_PURE_TOWER{}_V0", level - 1) };
+            let steps: Vec<Value> =
+                (0..width).map(|n| json!({ "name": format!("s{n}"), "capability": below, "inputs": { "text": 1 } })).collect();
+            set.add(json!({ "code": format!("CT_PURE_TOWER{level}_V0"), "summary": "", "operation": "TOWER",
+                "statuses": ["SUCCESS", "VIOLATION"], "inputs": { "text": { "type": "any" } }, "steps": steps }))
+        })
+    };
+    assert_eq!(tower(10, 2).errors(), Vec::<String>::new());
+    tower(11, 2).refused("molecule_recursion", "2048 atoms");
+    tower(40, 60).refused("molecule_recursion", "atoms");
+    tower(40, 1).refused("molecule_recursion", "deeper");
+}

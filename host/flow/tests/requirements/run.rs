@@ -19,8 +19,7 @@ fn p_15_the_loop_goes_from_start_to_exit() {
 #[test]
 fn p_17_a_contract_resolves_runs_and_maps() {
     let run = run(&set().plan(), letter(), good);
-    let calls: Vec<(String, u32, Value)> =
-        run.calls.iter().map(|c| (c.step_name.to_string(), c.step, c.inputs.clone())).collect();
+    let calls: Vec<(String, u32, Value)> = run.calls.iter().map(|c| (c.step_name.to_string(), c.step, c.inputs.clone())).collect();
     let expected = [
         ("stamp".to_owned(), 0, json!({ "text": "dear" })),
         ("place".to_owned(), 1, json!({ "key": "S1" })),
@@ -51,7 +50,8 @@ fn p_17_later_steps_read_earlier_results_raw_and_mapped() {
         "stamp" => outcome("SUCCESS", json!({ "stamp": "S1", "other": [1] })),
         _ => good(step),
     });
-    let expected = json!({ "key": { "raw": [1], "was": "SUCCESS", "all": { "stamp": "S1" }, "inputs": { "letter": { "text": 1 } }, "at": AT } });
+    let expected =
+        json!({ "key": { "raw": [1], "was": "SUCCESS", "all": { "stamp": "S1" }, "inputs": { "letter": { "text": 1 } }, "at": AT } });
     assert_eq!(run.calls[1].inputs, expected);
 }
 
@@ -88,8 +88,7 @@ fn p_14_unresolved_member_fails_the_step() {
 
 #[test]
 fn p_14_an_optional_input_that_finds_nothing_is_left_out() {
-    let set =
-        set().with(CC, "/pipeline/0/inputs/ink", json!("$.inputs.note")).with(WF, "/nodes/CC_FIRST/inputs/note", json!("$.note"));
+    let set = set().with(CC, "/pipeline/0/inputs/ink", json!("$.inputs.note")).with(WF, "/nodes/CC_FIRST/inputs/note", json!("$.note"));
     let without = run(&set.plan(), letter(), good);
     assert_eq!(without.calls[0].inputs, json!({ "text": "dear" }));
     let with = run(&set.plan(), json!({ "letter": { "text": "" }, "note": false }), good);
@@ -129,9 +128,8 @@ fn p_14_a_forged_member_is_not_seen_once_the_node_has_ended_without_it() {
 
 #[test]
 fn p_17_one_raw_output_may_be_mapped_many_times() {
-    let set = set()
-        .with(CC, "/outputs", json!({ "stamp": { "type": "any" }, "again": { "type": "any" }, "deep": { "type": "any" } }))
-        .with(
+    let set =
+        set().with(CC, "/outputs", json!({ "stamp": { "type": "any" }, "again": { "type": "any" }, "deep": { "type": "any" } })).with(
             CC,
             "/pipeline/0/outputs",
             json!({ "stamp": "$.capability_result.stamp", "again": "$.capability_result.stamp",
@@ -184,11 +182,9 @@ fn p_29_an_answer_to_another_question_ends_the_run_in_order() {
 
 /// Any answer at all, with statuses and keys that sometimes mean something.
 fn answer() -> impl Strategy<Value = Answer> {
-    let status =
-        prop_oneof![Just("SUCCESS"), Just("VIOLATION"), Just("BACKEND_ERROR"), Just("ALREADY_EXISTS"), Just("ODD"), Just("")];
+    let status = prop_oneof![Just("SUCCESS"), Just("VIOLATION"), Just("BACKEND_ERROR"), Just("ALREADY_EXISTS"), Just("ODD"), Just("")];
     let value = prop_oneof![Just(json!(null)), Just(json!("S1")), Just(json!({ "stamp": { "deep": [1] } }))];
-    let outputs =
-        prop::collection::btree_map(prop_oneof![Just("stamp"), Just("slot"), Just("result_status"), Just("x")], value, 0..4);
+    let outputs = prop::collection::btree_map(prop_oneof![Just("stamp"), Just("slot"), Just("result_status"), Just("x")], value, 0..4);
     prop_oneof![
         6 => (status, outputs).prop_map(|(status, outputs)| Answer::Outcome {
             status: status.to_owned(),

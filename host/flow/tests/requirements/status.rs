@@ -6,15 +6,10 @@ use serde_json::{Value, json};
 
 /// The contract allows these and both nodes route them.
 fn allowing(statuses: &[&str]) -> Set {
-    let next: Value =
-        statuses.iter().map(|status| ((*status).to_owned(), json!("EXIT"))).collect::<serde_json::Map<_, _>>().into();
+    let next: Value = statuses.iter().map(|status| ((*status).to_owned(), json!("EXIT"))).collect::<serde_json::Map<_, _>>().into();
     let mut first = next.clone();
     first["SUCCESS"] = json!("CC_SECOND");
-    set().with(CC, "/status/allowed", json!(statuses)).with(WF, "/nodes/CC_FIRST/next", first).with(
-        WF,
-        "/nodes/CC_SECOND/next",
-        next,
-    )
+    set().with(CC, "/status/allowed", json!(statuses)).with(WF, "/nodes/CC_FIRST/next", first).with(WF, "/nodes/CC_SECOND/next", next)
 }
 
 #[test]
@@ -48,14 +43,8 @@ fn p_18_a_declared_override_is_checked_like_any_status() {
 #[test]
 fn p_19_an_exit_takes_its_class_from_the_last_edge() {
     let by_edge = |status: &'static str| {
-        run(
-            &set().plan(),
-            letter(),
-            move |step| {
-                if step.capability.starts_with("CS_") { outcome(status, json!({})) } else { good(step) }
-            },
-        )
-        .end
+        run(&set().plan(), letter(), move |step| if step.capability.starts_with("CS_") { outcome(status, json!({})) } else { good(step) })
+            .end
     };
     let class = |end: enact_flow::traverse::Termination| (end.class, end.reason);
     assert_eq!(class(by_edge("SUCCESS")), (Class::Success, "COMPLETED".to_owned()));
@@ -63,8 +52,7 @@ fn p_19_an_exit_takes_its_class_from_the_last_edge() {
     assert_eq!(class(by_edge("ALREADY_EXISTS")), (Class::Failure, "ALREADY_EXISTS".to_owned()));
     let refused = drive(&set().plan(), letter(), |_| Answer::Intent { valid: false }).end;
     assert_eq!(class(refused), (Class::Failure, "REJECTED".to_owned()));
-    let direct =
-        set().with(WF, "/nodes/IN_LETTER/next/ACK", json!("EXIT")).without(WF, "/nodes/CC_FIRST").without(WF, "/nodes/CC_SECOND");
+    let direct = set().with(WF, "/nodes/IN_LETTER/next/ACK", json!("EXIT")).without(WF, "/nodes/CC_FIRST").without(WF, "/nodes/CC_SECOND");
     assert_eq!(class(run(&direct.plan(), letter(), good).end), (Class::Success, "COMPLETED".to_owned()));
 }
 

@@ -71,11 +71,7 @@ pub(crate) fn set() -> Set {
 }
 
 pub(crate) fn modules() -> BTreeMap<String, String> {
-    ["stamps", "shelf"]
-        .into_iter()
-        .zip(["1", "2"])
-        .map(|(name, digit)| (name.to_owned(), format!("blake3:{}", digit.repeat(64))))
-        .collect()
+    ["stamps", "shelf"].into_iter().zip(["1", "2"]).map(|(name, digit)| (name.to_owned(), format!("blake3:{}", digit.repeat(64)))).collect()
 }
 
 impl Set {
@@ -120,10 +116,7 @@ impl Set {
     /// The errors, as `code@artifact: detail`.
     pub(crate) fn errors(&self) -> Vec<String> {
         let problems = self.compile().err().unwrap_or_default();
-        problems
-            .iter()
-            .map(|problem| format!("{}@{}: {} {}", problem.code, problem.artifact, problem.at, problem.detail))
-            .collect()
+        problems.iter().map(|problem| format!("{}@{}: {} {}", problem.code, problem.artifact, problem.at, problem.detail)).collect()
     }
 
     /// The codes of warnings.

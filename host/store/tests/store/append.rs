@@ -82,7 +82,8 @@ fn a_write_that_skips_a_version_or_changes_the_kind_is_left_out() {
     let both = one(&mut writer, with("d", vec![], vec![append("new"), put("new", "k", "1", 1)]));
     assert!(matches!(&both, Err(Rejection::Conflict(c)) if c.what == ConflictKind::Kind), "{both:?}");
     // A row read of a store that was born with another kind in the meantime.
-    let born = one(&mut writer, with("e", vec![Read::Row { store: "s".to_owned(), kind: Kind::Table, key: "z".to_owned(), version: 0 }], vec![]));
+    let born =
+        one(&mut writer, with("e", vec![Read::Row { store: "s".to_owned(), kind: Kind::Table, key: "z".to_owned(), version: 0 }], vec![]));
     assert!(matches!(&born, Err(Rejection::Conflict(c)) if c.what == ConflictKind::Kind), "{born:?}");
     assert_eq!(bench.store.reader().unwrap().head().unwrap().size, 1);
 }

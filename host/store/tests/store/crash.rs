@@ -48,7 +48,13 @@ fn child_process() {
                 let value = format!("{{\"event_code\":\"EV_A_V0\",\"id\":\"{}\"}}", commit.run.run_id);
                 commit.writes = vec![
                     Write::Append { store: "log".to_owned(), events: vec!["EV_A_V0".to_owned()], value },
-                    Write::Put { store: "keys".to_owned(), kind: Kind::Registry, key: commit.run.run_id.clone(), value: "v".to_owned(), version: 1 },
+                    Write::Put {
+                        store: "keys".to_owned(),
+                        kind: Kind::Registry,
+                        key: commit.run.run_id.clone(),
+                        value: "v".to_owned(),
+                        version: 1,
+                    },
                 ];
                 // Larger than a page, so that a commit spans several.
                 commit.run.trace = vec![7; 20_000];

@@ -1,7 +1,7 @@
 //! The component's own sections: instances, aliases, canonical functions, imports and exports.
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentExternalKind, ComponentInstance, ComponentType,
-    ComponentTypeDeclaration, Instance, InstanceTypeDeclaration, Payload, Result, SectionLimited,
+    CanonicalFunction, CanonicalOption, ComponentExternalKind, ComponentInstance, ComponentType, ComponentTypeDeclaration, Instance,
+    InstanceTypeDeclaration, Payload, Result, SectionLimited,
 };
 
 use super::{Rule, Walk};
@@ -9,10 +9,7 @@ use crate::limits::Profile;
 
 impl Walk {
     /// Takes a component section; gives back what is not one.
-    pub(super) fn component_payload<'a>(
-        &mut self,
-        payload: Payload<'a>,
-    ) -> Result<Option<Payload<'a>>> {
+    pub(super) fn component_payload<'a>(&mut self, payload: Payload<'a>) -> Result<Option<Payload<'a>>> {
         match payload {
             Payload::InstanceSection(section) => self.core_instances(section)?,
             Payload::ComponentInstanceSection(section) => self.component_instances(section)?,
@@ -30,13 +27,7 @@ impl Walk {
             Payload::CoreTypeSection(section) => {
                 let at = section.original_position();
                 self.counts.types = self.counts.types.saturating_add(count(section.count()));
-                self.bound(
-                    Rule::Types,
-                    at,
-                    "core types",
-                    self.counts.types,
-                    self.bounds.types,
-                );
+                self.bound(Rule::Types, at, "core types", self.counts.types, self.bounds.types);
             }
             Payload::ComponentCanonicalSection(section) => {
                 for function in section.into_iter_with_offsets() {
@@ -45,11 +36,7 @@ impl Walk {
                 }
             }
             Payload::ComponentStartSection { range, .. } => {
-                self.refuse(
-                    Rule::Start,
-                    Some(range.start),
-                    "the component has a start function".to_owned(),
-                );
+                self.refuse(Rule::Start, Some(range.start), "the component has a start function".to_owned());
             }
             Payload::ComponentImportSection(section) => {
                 for import in section.into_iter_with_offsets() {
@@ -69,11 +56,7 @@ impl Walk {
                     if self.level == 0 {
                         self.facts.exports.push(export.name.name.to_owned());
                         if export.kind != ComponentExternalKind::Instance {
-                            let detail = format!(
-                                "export `{}` is a {}, not an instance",
-                                export.name.name,
-                                export.kind.desc()
-                            );
+                            let detail = format!("export `{}` is a {}, not an instance", export.name.name, export.kind.desc());
                             self.refuse(Rule::Export, Some(at), detail);
                         }
                     }
@@ -85,20 +68,11 @@ impl Walk {
     }
 
     /// Counts types and what they declare, at every depth; the depth itself is already bounded.
-    pub(super) fn component_types(
-        &mut self,
-        section: SectionLimited<'_, ComponentType<'_>>,
-    ) -> Result<()> {
+    pub(super) fn component_types(&mut self, section: SectionLimited<'_, ComponentType<'_>>) -> Result<()> {
         for ty in section.into_iter_with_offsets() {
             let (at, ty) = ty?;
             self.counts.component_types = self.counts.component_types.saturating_add(weight(&ty));
-            self.bound(
-                Rule::ComponentTypes,
-                at,
-                "component types",
-                self.counts.component_types,
-                self.bounds.component_types,
-            );
+            self.bound(Rule::ComponentTypes, at, "component types", self.counts.component_types, self.bounds.component_types);
         }
         Ok(())
     }
@@ -109,13 +83,7 @@ impl Walk {
             match instance {
                 Instance::Instantiate { args, .. } => {
                     self.counts.instances = self.counts.instances.saturating_add(1);
-                    self.bound(
-                        Rule::Instances,
-                        at,
-                        "core instances",
-                        self.counts.instances,
-                        self.bounds.instances,
-                    );
+                    self.bound(Rule::Instances, at, "core instances", self.counts.instances, self.bounds.instances);
                     self.externs(at, args.len());
                 }
                 Instance::FromExports(exports) => self.externs(at, exports.len()),
@@ -125,10 +93,7 @@ impl Walk {
     }
 
     /// Every component definition multiplies what it instantiates; the product over all bounds every path through them.
-    fn component_instances(
-        &mut self,
-        section: SectionLimited<'_, ComponentInstance<'_>>,
-    ) -> Result<()> {
+    fn component_instances(&mut self, section: SectionLimited<'_, ComponentInstance<'_>>) -> Result<()> {
         let at = section.original_position();
         let mut instantiated: u64 = 0;
         for instance in section {
@@ -141,19 +106,9 @@ impl Walk {
             }
         }
         // A definition may spread its instances over several sections: one more than the count keeps the product above their sum.
-        let factor = if instantiated == 0 {
-            1
-        } else {
-            instantiated.saturating_add(1)
-        };
+        let factor = if instantiated == 0 { 1 } else { instantiated.saturating_add(1) };
         self.counts.expansion = self.counts.expansion.saturating_mul(factor);
-        self.bound(
-            Rule::Expansion,
-            at,
-            "nested component instances",
-            self.counts.expansion,
-            self.bounds.expansion,
-        );
+        self.bound(Rule::Expansion, at, "nested component instances", self.counts.expansion, self.bounds.expansion);
         Ok(())
     }
 
@@ -164,49 +119,25 @@ impl Walk {
                     self.option(at, option);
                 }
             }
-            CanonicalFunction::ResourceNew { .. }
-            | CanonicalFunction::ResourceDrop { .. }
-            | CanonicalFunction::ResourceRep { .. }
+            CanonicalFunction::ResourceNew { .. } | CanonicalFunction::ResourceDrop { .. } | CanonicalFunction::ResourceRep { .. }
                 if self.profile == Profile::Standard => {}
             other => {
                 let text = format!("{other:?}");
                 let name = text.split([' ', '{']).next().unwrap_or_default();
-                self.refuse(
-                    Rule::Builtin,
-                    Some(at),
-                    format!("canonical builtin `{name}` is not allowed"),
-                );
+                self.refuse(Rule::Builtin, Some(at), format!("canonical builtin `{name}` is not allowed"));
             }
         }
     }
 
     fn option(&mut self, at: usize, option: &CanonicalOption) {
         match option {
-            CanonicalOption::UTF8
-            | CanonicalOption::Memory(_)
-            | CanonicalOption::Realloc(_)
-            | CanonicalOption::PostReturn(_) => {}
-            CanonicalOption::UTF16 => self.refuse(
-                Rule::Encoding,
-                Some(at),
-                "strings are UTF-16, only UTF-8 is allowed".to_owned(),
-            ),
+            CanonicalOption::UTF8 | CanonicalOption::Memory(_) | CanonicalOption::Realloc(_) | CanonicalOption::PostReturn(_) => {}
+            CanonicalOption::UTF16 => self.refuse(Rule::Encoding, Some(at), "strings are UTF-16, only UTF-8 is allowed".to_owned()),
             CanonicalOption::CompactUTF16 => {
-                self.refuse(
-                    Rule::Encoding,
-                    Some(at),
-                    "strings are Latin-1 or UTF-16, only UTF-8 is allowed".to_owned(),
-                );
+                self.refuse(Rule::Encoding, Some(at), "strings are Latin-1 or UTF-16, only UTF-8 is allowed".to_owned());
             }
-            CanonicalOption::Async
-            | CanonicalOption::Callback(_)
-            | CanonicalOption::CoreType(_)
-            | CanonicalOption::Gc => {
-                self.refuse(
-                    Rule::CanonicalOption,
-                    Some(at),
-                    format!("canonical option `{option:?}` is not allowed"),
-                );
+            CanonicalOption::Async | CanonicalOption::Callback(_) | CanonicalOption::CoreType(_) | CanonicalOption::Gc => {
+                self.refuse(Rule::CanonicalOption, Some(at), format!("canonical option `{option:?}` is not allowed"));
             }
         }
     }
@@ -217,23 +148,11 @@ fn weight(ty: &ComponentType<'_>) -> usize {
     let inner: usize = match ty {
         ComponentType::Component(declared) => declared
             .iter()
-            .map(|declared| {
-                if let ComponentTypeDeclaration::Type(ty) = declared {
-                    weight(ty)
-                } else {
-                    1
-                }
-            })
+            .map(|declared| if let ComponentTypeDeclaration::Type(ty) = declared { weight(ty) } else { 1 })
             .fold(0, usize::saturating_add),
         ComponentType::Instance(declared) => declared
             .iter()
-            .map(|declared| {
-                if let InstanceTypeDeclaration::Type(ty) = declared {
-                    weight(ty)
-                } else {
-                    1
-                }
-            })
+            .map(|declared| if let InstanceTypeDeclaration::Type(ty) = declared { weight(ty) } else { 1 })
             .fold(0, usize::saturating_add),
         ComponentType::Defined(_) | ComponentType::Func(_) | ComponentType::Resource { .. } => 0,
     };

@@ -2,10 +2,7 @@
 //!
 //! The parser reads a component or instance type inside another by calling itself, once for every level that three bytes declare:
 //! two megabytes of them would end the process. So the levels are counted here before the parser sees them.
-use wasmparser::{
-    BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType,
-    ComponentTypeRef, CoreType, Result,
-};
+use wasmparser::{BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType, ComponentTypeRef, CoreType, Result};
 
 /// A component type and an instance type begin with these bytes (component model binary format, `componenttype`, `instancetype`).
 const COMPONENT: u8 = 0x41;
@@ -15,10 +12,7 @@ const INSTANCE: u8 = 0x42;
 pub(crate) fn within(section: &[u8], max: usize) -> Result<bool> {
     let mut from = BinaryReader::new(section, 0);
     // One element for each open level: how many declarations are left in it. The first level is the section itself.
-    let mut open = vec![Level {
-        left: from.read_var_u32()?,
-        section: true,
-    }];
+    let mut open = vec![Level { left: from.read_var_u32()?, section: true }];
     while let Some(level) = open.last_mut() {
         let Some(left) = level.left.checked_sub(1) else {
             open.pop();
@@ -35,10 +29,7 @@ pub(crate) fn within(section: &[u8], max: usize) -> Result<bool> {
                 if open.len() > max {
                     return Ok(false);
                 }
-                open.push(Level {
-                    left: from.read_var_u32()?,
-                    section: false,
-                });
+                open.push(Level { left: from.read_var_u32()?, section: false });
             }
             _ => {
                 from.read::<ComponentType<'_>>()?;

@@ -1,6 +1,11 @@
 //! Walks a component once, without compiling it: measures it against the bounds of a profile and notes what it exports and imports.
 //!
 //! The walk itself never recurses and never allocates more than the file is long. Whether the component is *valid* is asked last.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the parser's enums grow with every proposal; what is not named here is refused, or ignored because it is not executed"
+)]
+
 mod component;
 mod core;
 mod depth;
@@ -36,12 +41,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// The interfaces that a binding must grant, sorted, in the short form of a grant.
     pub(crate) fn grants(&self) -> Vec<String> {
-        let names: BTreeSet<&str> = self
-            .imports
-            .iter()
-            .filter_map(|name| interface(name))
-            .filter(|name| *name != TYPES)
-            .collect();
+        let names: BTreeSet<&str> = self.imports.iter().filter_map(|name| interface(name)).filter(|name| *name != TYPES).collect();
         names.into_iter().map(str::to_owned).collect()
     }
 }
@@ -54,23 +54,13 @@ pub(crate) fn interface(name: &str) -> Option<&str> {
 /// The facts of a module that breaks no rule, or the first rule it breaks.
 pub(crate) fn admissible(bytes: &[u8], profile: Profile) -> Result<Facts, Refusal> {
     let mut facts = scan(bytes, profile);
-    if facts.refusals.is_empty() {
-        Ok(facts)
-    } else {
-        Err(facts.refusals.swap_remove(0))
-    }
+    if facts.refusals.is_empty() { Ok(facts) } else { Err(facts.refusals.swap_remove(0)) }
 }
 
 /// Walks `bytes`. Never fails: what is wrong is a refusal.
 pub(crate) fn scan(bytes: &[u8], profile: Profile) -> Facts {
-    let mut walk = Walk {
-        bounds: profile.bounds(),
-        profile,
-        counts: Counts::default(),
-        facts: Facts::default(),
-        found: Vec::new(),
-        level: 0,
-    };
+    let mut walk =
+        Walk { bounds: profile.bounds(), profile, counts: Counts::default(), facts: Facts::default(), found: Vec::new(), level: 0 };
     walk.expansion_reset();
     if walk.header(bytes) && walk.payloads(bytes) {
         walk.world();
@@ -80,18 +70,8 @@ pub(crate) fn scan(bytes: &[u8], profile: Profile) -> Facts {
     }
     let mut found = walk.found;
     found.sort_by_key(|(rule, _)| *rule);
-    let refusals = found
-        .into_iter()
-        .map(|(rule, found)| Refusal {
-            code: rule.code(),
-            detail: found.detail,
-            at: found.at,
-        })
-        .collect();
-    Facts {
-        refusals,
-        ..walk.facts
-    }
+    let refusals = found.into_iter().map(|(rule, found)| Refusal { code: rule.code(), detail: found.detail, at: found.at }).collect();
+    Facts { refusals, ..walk.facts }
 }
 
 /// Totals over the whole file.
@@ -138,67 +118,36 @@ impl Walk {
     fn refuse(&mut self, rule: Rule, at: Option<usize>, detail: String) {
         let known = self.found.iter().any(|(known, _)| *known == rule);
         // One of each kind is enough to say no; imports are all listed, because a person wants to see them.
-        if self.found.len() < REFUSALS_MAX && (!known || rule == Rule::Import) {
+        if self.found.len() < REFUSALS_MAX && (!known || matches!(rule, Rule::Import | Rule::Impure)) {
             self.found.push((rule, Found { detail, at }));
         }
     }
 
     /// Refuses what is over its bound.
-    fn bound<N: PartialOrd + std::fmt::Display>(
-        &mut self,
-        rule: Rule,
-        at: usize,
-        what: &str,
-        got: N,
-        max: N,
-    ) {
+    fn bound<N: PartialOrd + std::fmt::Display>(&mut self, rule: Rule, at: usize, what: &str, got: N, max: N) {
         if got > max {
             self.refuse(rule, Some(at), format!("{what}: {got} of {max}"));
         }
     }
 
     fn name(&mut self, at: usize, name: &str) {
-        self.bound(
-            Rule::Name,
-            at,
-            "bytes of a name",
-            name.len(),
-            self.bounds.name_bytes,
-        );
+        self.bound(Rule::Name, at, "bytes of a name", name.len(), self.bounds.name_bytes);
     }
 
     /// Counts names at a boundary: imports, exports, aliases, arguments.
     fn externs(&mut self, at: usize, added: usize) {
         self.counts.externs = self.counts.externs.saturating_add(added);
-        self.bound(
-            Rule::Externs,
-            at,
-            "imports, exports, aliases and arguments",
-            self.counts.externs,
-            self.bounds.externs,
-        );
+        self.bound(Rule::Externs, at, "imports, exports, aliases and arguments", self.counts.externs, self.bounds.externs);
     }
 
     fn header(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > self.bounds.size_bytes {
-            self.refuse(
-                Rule::Size,
-                None,
-                format!("file: {} of {} bytes", bytes.len(), self.bounds.size_bytes),
-            );
+            self.refuse(Rule::Size, None, format!("file: {} of {} bytes", bytes.len(), self.bounds.size_bytes));
             return false;
         }
         if !Parser::is_component(bytes) {
-            let what = if Parser::is_core_wasm(bytes) {
-                "a core module"
-            } else {
-                "no WebAssembly"
-            };
-            self.refuse(
-                Rule::NotAComponent,
-                Some(0),
-                format!("the file is {what}, a component is needed"),
-            );
+            let what = if Parser::is_core_wasm(bytes) { "a core module" } else { "no WebAssembly" };
+            self.refuse(Rule::NotAComponent, Some(0), format!("the file is {what}, a component is needed"));
             return false;
         }
         true
@@ -219,11 +168,7 @@ impl Walk {
                     }
                     _ => {}
                 }
-                self.level = open
-                    .iter()
-                    .filter(|encoding| **encoding == Encoding::Component)
-                    .count()
-                    .saturating_sub(1);
+                self.level = open.iter().filter(|encoding| **encoding == Encoding::Component).count().saturating_sub(1);
                 self.payload(bytes, payload)
             });
             match result {
@@ -241,50 +186,26 @@ impl Walk {
     /// One section; `Ok(false)` ends the walk because going on would not be safe.
     fn payload(&mut self, bytes: &[u8], payload: Payload<'_>) -> wasmparser::Result<bool> {
         match payload {
-            Payload::ComponentSection {
-                unchecked_range, ..
-            } => {
+            Payload::ComponentSection { unchecked_range, .. } => {
                 let level = self.level.saturating_add(1);
-                self.bound(
-                    Rule::Nesting,
-                    unchecked_range.start,
-                    "components within components",
-                    level,
-                    self.bounds.nesting,
-                );
+                self.bound(Rule::Nesting, unchecked_range.start, "components within components", level, self.bounds.nesting);
                 return Ok(level <= self.bounds.nesting);
             }
             Payload::ComponentTypeSection(section) => {
                 let range = section.range();
                 let content = bytes.get(range.clone()).unwrap_or_default();
                 if !depth::within(content, self.bounds.type_nesting)? {
-                    self.refuse(
-                        Rule::TypeNesting,
-                        Some(range.start),
-                        format!("types within types: over {}", self.bounds.type_nesting),
-                    );
+                    self.refuse(Rule::TypeNesting, Some(range.start), format!("types within types: over {}", self.bounds.type_nesting));
                     return Ok(false);
                 }
                 self.component_types(section)?;
             }
-            Payload::ModuleSection {
-                unchecked_range, ..
-            } => {
+            Payload::ModuleSection { unchecked_range, .. } => {
                 self.counts.modules = self.counts.modules.saturating_add(1);
-                self.bound(
-                    Rule::Modules,
-                    unchecked_range.start,
-                    "core modules",
-                    self.counts.modules,
-                    self.bounds.modules,
-                );
+                self.bound(Rule::Modules, unchecked_range.start, "core modules", self.counts.modules, self.bounds.modules);
             }
             Payload::UnknownSection { id, range, .. } => {
-                self.refuse(
-                    Rule::Malformed,
-                    Some(range.start),
-                    format!("unknown section {id}"),
-                );
+                self.refuse(Rule::Malformed, Some(range.start), format!("unknown section {id}"));
             }
             other => {
                 if let Some(other) = self.component_payload(other)? {
@@ -297,12 +218,7 @@ impl Walk {
 
     /// The exact world: one export, and no import that the world does not have.
     fn world(&mut self) {
-        let exports: Vec<Option<&str>> = self
-            .facts
-            .exports
-            .iter()
-            .map(|name| interface(name))
-            .collect();
+        let exports: Vec<Option<&str>> = self.facts.exports.iter().map(|name| interface(name)).collect();
         self.facts.kind = match exports.as_slice() {
             [Some("transform")] => Some(Kind::Transform),
             [Some("side-effect")] => Some(Kind::SideEffect),
@@ -310,26 +226,15 @@ impl Walk {
         };
         if self.facts.kind.is_none() {
             let exports = self.facts.exports.join("`, `");
-            let wanted = format!(
-                "exactly one of `{PACKAGE}transform{VERSION}` and `{PACKAGE}side-effect{VERSION}` is needed"
-            );
+            let wanted = format!("exactly one of `{PACKAGE}transform{VERSION}` and `{PACKAGE}side-effect{VERSION}` is needed");
             self.refuse(Rule::Export, None, format!("exports `{exports}`, {wanted}"));
         }
         for name in std::mem::take(&mut self.facts.imports) {
-            let known =
-                interface(&name).is_some_and(|short| short == TYPES || INTERFACES.contains(&short));
+            let known = interface(&name).is_some_and(|short| short == TYPES || INTERFACES.contains(&short));
             if !known {
-                self.refuse(
-                    Rule::Import,
-                    None,
-                    format!("import `{name}` is not part of the world"),
-                );
+                self.refuse(Rule::Import, None, format!("import `{name}` is not part of the world"));
             } else if self.facts.kind == Some(Kind::Transform) {
-                self.refuse(
-                    Rule::Impure,
-                    None,
-                    format!("a transform imports `{name}`, nothing is allowed"),
-                );
+                self.refuse(Rule::Impure, None, format!("a transform imports `{name}`, nothing is allowed"));
             }
             self.facts.imports.push(name);
         }

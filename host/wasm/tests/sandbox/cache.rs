@@ -8,22 +8,12 @@ use super::guests::echo;
 use super::support::LIMITS;
 
 fn sandbox(dir: &std::path::Path, key: [u8; 32]) -> Sandbox {
-    let cache = Some(CacheOptions {
-        dir: dir.to_owned(),
-        key,
-    });
-    Sandbox::new(&Options {
-        cache,
-        ..Options::default()
-    })
-    .unwrap()
+    let cache = Some(CacheOptions { dir: dir.to_owned(), key });
+    Sandbox::new(&Options { cache, ..Options::default() }).unwrap()
 }
 
 fn files(dir: &std::path::Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -41,11 +31,7 @@ fn a_compiled_module_is_kept_once_and_left_alone_when_it_is_authentic() {
     assert_eq!(kept.len(), 1, "{kept:?}");
     let written = fs::metadata(&kept[0]).unwrap().modified().unwrap();
     works(&sandbox(dir.path(), [1; 32]));
-    assert_eq!(
-        fs::metadata(&kept[0]).unwrap().modified().unwrap(),
-        written,
-        "it was compiled again"
-    );
+    assert_eq!(fs::metadata(&kept[0]).unwrap().modified().unwrap(), written, "it was compiled again");
 }
 
 #[test]
@@ -59,11 +45,7 @@ fn a_tampered_file_is_ignored_and_rebuilt() {
         bad[at] ^= 1;
         fs::write(&file, &bad).unwrap();
         works(&sandbox(dir.path(), [1; 32]));
-        assert_eq!(
-            fs::read(&file).unwrap(),
-            good,
-            "not rebuilt after byte {at}"
-        );
+        assert_eq!(fs::read(&file).unwrap(), good, "not rebuilt after byte {at}");
     }
     for length in [0, 31, 32, good.len() - 1] {
         fs::write(&file, &good[..length]).unwrap();
@@ -79,26 +61,15 @@ fn a_file_under_another_key_or_another_name_is_ignored() {
     let file = files(dir.path()).remove(0);
     let foreign = fs::read(&file).unwrap();
     works(&sandbox(dir.path(), [2; 32]));
-    assert_ne!(
-        fs::read(&file).unwrap()[..32],
-        foreign[..32],
-        "the foreign file was used"
-    );
+    assert_ne!(fs::read(&file).unwrap()[..32], foreign[..32], "the foreign file was used");
     // The right key over another module's content, under this name.
     let other = tempfile::tempdir().unwrap();
     let bytes = super::guests::says("SUCCESS", "{}");
-    sandbox(other.path(), [2; 32])
-        .admit(&bytes, Profile::Strict)
-        .unwrap();
+    sandbox(other.path(), [2; 32]).admit(&bytes, Profile::Strict).unwrap();
     fs::copy(files(other.path()).remove(0), &file).unwrap();
-    let module = sandbox(dir.path(), [2; 32])
-        .admit(&echo(), Profile::Strict)
-        .unwrap();
+    let module = sandbox(dir.path(), [2; 32]).admit(&echo(), Profile::Strict).unwrap();
     let report = module.transform(&LIMITS, "C", r#"{"mine":1}"#);
-    assert!(
-        matches!(report.outcome, enact_wasm::Outcome::Ok { ref outputs, .. } if outputs == r#"{"mine":1}"#),
-        "{report:?}"
-    );
+    assert!(matches!(report.outcome, enact_wasm::Outcome::Ok { ref outputs, .. } if outputs == r#"{"mine":1}"#), "{report:?}");
 }
 
 #[test]

@@ -2,38 +2,27 @@
 use super::support::{transform, transform_from, transform_with};
 
 /// A guest with the code of its outcome.
-pub struct Guest {
-    pub name: &'static str,
-    pub bytes: Vec<u8>,
-    pub code: &'static str,
+pub(crate) struct Guest {
+    pub(crate) name: &'static str,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) code: &'static str,
 }
 
 /// Echoes its inputs.
-pub fn echo() -> Vec<u8> {
+pub(crate) fn echo() -> Vec<u8> {
     transform("", "(call $success (local.get $in) (local.get $len))")
 }
 
 /// Answers the outputs given, which must not need escapes in the text format.
-pub fn says(status: &str, outputs: &str) -> Vec<u8> {
-    let data = format!(
-        r#"(data (i32.const 2048) "{status}") (data (i32.const 4096) "{}")"#,
-        outputs.replace('"', "\\\"")
-    );
-    let answer = format!(
-        "(call $answer (i32.const 2048) (i32.const {}) (i32.const 4096) (i32.const {}))",
-        status.len(),
-        outputs.len()
-    );
+pub(crate) fn says(status: &str, outputs: &str) -> Vec<u8> {
+    let data = format!(r#"(data (i32.const 2048) "{status}") (data (i32.const 4096) "{}")"#, outputs.replace('"', "\\\""));
+    let answer = format!("(call $answer (i32.const 2048) (i32.const {}) (i32.const 4096) (i32.const {}))", status.len(), outputs.len());
     transform(&data, &answer)
 }
 
 /// Whose calls end in class A.
-pub fn friendly() -> Vec<Guest> {
-    let guest = |name, bytes| Guest {
-        name,
-        bytes,
-        code: "ok",
-    };
+pub(crate) fn friendly() -> Vec<Guest> {
+    let guest = |name, bytes| Guest { name, bytes, code: "ok" };
     vec![
         guest("echo", echo()),
         // Grows until it is refused, then answers with what it has: the refusal is an answer, not the end.
@@ -77,76 +66,24 @@ pub fn friendly() -> Vec<Guest> {
 }
 
 /// Whose calls end in class B.
-pub fn trapping() -> Vec<Guest> {
-    let plain = |name, code, run: &str| Guest {
-        name,
-        code,
-        bytes: transform("", run),
-    };
+pub(crate) fn trapping() -> Vec<Guest> {
+    let plain = |name, code, run: &str| Guest { name, code, bytes: transform("", run) };
     let mut guests = vec![
-        plain(
-            "loops",
-            "out_of_fuel",
-            "(loop $for_ever (br $for_ever)) (unreachable)",
-        ),
+        plain("loops", "out_of_fuel", "(loop $for_ever (br $for_ever)) (unreachable)"),
         plain("panics", "unreachable", "(unreachable)"),
-        plain(
-            "reads outside",
-            "memory_out_of_bounds",
-            "(i32.load (i32.const -8))",
-        ),
-        plain(
-            "copies outside",
-            "memory_out_of_bounds",
-            "(memory.fill (i32.const 1) (i32.const 0) (i32.const -1)) (unreachable)",
-        ),
-        plain(
-            "divides by zero",
-            "integer_division_by_zero",
-            "(i32.div_u (local.get $in) (i32.const 0))",
-        ),
-        plain(
-            "overflows",
-            "integer_overflow",
-            "(i32.div_s (i32.const 0x80000000) (i32.const -1))",
-        ),
-        plain(
-            "converts a NaN",
-            "bad_conversion_to_integer",
-            "(i32.trunc_f64_s (f64.const nan))",
-        ),
-        plain(
-            "answers hugely",
-            "output_too_large",
-            "(call $success (i32.const 0) (i32.const 262144))",
-        ),
-        plain(
-            "answers one byte too much",
-            "output_too_large",
-            "(call $success (i32.const 1024) (i32.const 65537))",
-        ),
-        plain(
-            "answers from outside",
-            "abi_violation",
-            "(call $success (i32.const 262143) (i32.const 2))",
-        ),
-        plain(
-            "answers from the end of the world",
-            "abi_violation",
-            "(call $success (i32.const -1) (i32.const -1))",
-        ),
+        plain("reads outside", "memory_out_of_bounds", "(i32.load (i32.const -8))"),
+        plain("copies outside", "memory_out_of_bounds", "(memory.fill (i32.const 1) (i32.const 0) (i32.const 262144)) (unreachable)"),
+        plain("divides by zero", "integer_division_by_zero", "(i32.div_u (local.get $in) (i32.const 0))"),
+        plain("overflows", "integer_overflow", "(i32.div_s (i32.const 0x80000000) (i32.const -1))"),
+        plain("converts a NaN", "bad_conversion_to_integer", "(i32.trunc_f64_s (f64.const nan))"),
+        plain("answers hugely", "output_too_large", "(call $success (i32.const 0) (i32.const 262144))"),
+        plain("answers one byte too much", "output_too_large", "(call $success (i32.const 1024) (i32.const 65537))"),
+        plain("answers from outside", "abi_violation", "(call $success (i32.const 262143) (i32.const 2))"),
+        plain("answers from the end of the world", "abi_violation", "(call $success (i32.const -1) (i32.const -1))"),
         plain("answers at an odd place", "abi_violation", "(i32.const 17)"),
         plain("answers beyond", "abi_violation", "(i32.const -16)"),
-        plain(
-            "has no status",
-            "bad_status",
-            "(call $answer (i32.const 1024) (i32.const 0) (i32.const 1024) (i32.const 0))",
-        ),
-        plain(
-            "has a long status",
-            "bad_status",
-            "(call $answer (i32.const 1024) (i32.const 65) (i32.const 1024) (i32.const 0))",
-        ),
+        plain("has no status", "bad_status", "(call $answer (i32.const 1024) (i32.const 0) (i32.const 1024) (i32.const 0))"),
+        plain("has a long status", "bad_status", "(call $answer (i32.const 1024) (i32.const 65) (i32.const 1024) (i32.const 0))"),
     ];
     guests.extend(trapping_with_fields());
     guests.extend(trapping_at_the_edges());
@@ -154,11 +91,7 @@ pub fn trapping() -> Vec<Guest> {
 }
 
 fn trapping_with_fields() -> Vec<Guest> {
-    let guest = |name, code, fields: &str, run: &str| Guest {
-        name,
-        code,
-        bytes: transform(fields, run),
-    };
+    let guest = |name, code, fields: &str, run: &str| Guest { name, code, bytes: transform(fields, run) };
     vec![
         guest(
             "is not UTF-8",
@@ -204,36 +137,18 @@ fn trapping_at_the_edges() -> Vec<Guest> {
     let after = |name, code, body: &str| Guest {
         name,
         code,
-        bytes: transform_with(
-            4,
-            &format!("(func (export \"post\") (param i32) {body})"),
-            echo,
-            post,
-            "utf8",
-        ),
+        bytes: transform_with(4, &format!("(func (export \"post\") (param i32) {body})"), echo, post, "utf8"),
     };
     vec![
-        Guest {
-            name: "starts too large",
-            code: "memory_limit",
-            bytes: transform_with(64, "(table 64 funcref)", echo, "", "utf8"),
-        },
-        Guest {
-            name: "has data outside",
-            code: "memory_out_of_bounds",
-            bytes: transform("(data (i32.const 262140) \"12345678\")", echo),
-        },
-        after(
-            "loops afterwards",
-            "out_of_fuel",
-            "(loop $for_ever (br $for_ever))",
-        ),
+        Guest { name: "starts too large", code: "memory_limit", bytes: transform_with(64, "(table 64 funcref)", echo, "", "utf8") },
+        Guest { name: "has data outside", code: "memory_out_of_bounds", bytes: transform("(data (i32.const 262140) \"12345678\")", echo) },
+        after("loops afterwards", "out_of_fuel", "(loop $for_ever (br $for_ever))"),
         after("panics afterwards", "unreachable", "(unreachable)"),
     ]
 }
 
 /// Whose allocator answers `at` instead of a place it has.
-pub fn lying_allocator(at: &str) -> Vec<u8> {
+pub(crate) fn lying_allocator(at: &str) -> Vec<u8> {
     transform_from(&format!(
         "(memory (export \"memory\") 4)
          (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) {at})

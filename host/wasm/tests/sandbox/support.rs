@@ -3,28 +3,16 @@
 //! A guest is the body of one core module; everything around it, memory, allocator, lifting and the interface, is the same for all.
 use std::sync::LazyLock;
 
-use enact_wasm::{
-    Backend, CallReport, EffectCall, Host, Limits, Module, Options, Profile, Sandbox,
-};
+use enact_wasm::{Backend, CallReport, EffectCall, Host, Limits, Module, Options, Profile, Sandbox};
 
 /// Machine code.
-pub static NATIVE: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(&Options::default()).unwrap());
+pub(crate) static NATIVE: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(&Options::default()).unwrap());
 /// The interpreter.
-pub static PULLEY: LazyLock<Sandbox> = LazyLock::new(|| {
-    Sandbox::new(&Options {
-        backend: Backend::Pulley,
-        ..Options::default()
-    })
-    .unwrap()
-});
+pub(crate) static PULLEY: LazyLock<Sandbox> =
+    LazyLock::new(|| Sandbox::new(&Options { backend: Backend::Pulley, ..Options::default() }).unwrap());
 
 /// Small limits, so that hostile guests meet them soon.
-pub const LIMITS: Limits = Limits {
-    fuel: 20_000_000,
-    memory_bytes: 4 << 20,
-    output_bytes: 64 << 10,
-    host_calls: 50,
-};
+pub(crate) const LIMITS: Limits = Limits { fuel: 20_000_000, memory_bytes: 4 << 20, output_bytes: 64 << 10, host_calls: 50 };
 
 /// Memory, allocator and `$answer`. Bytes 1024.. say SUCCESS, from 2048 on data of the guest may lie.
 const RUNTIME: &str = r#"
@@ -51,38 +39,24 @@ const RUNTIME: &str = r#"
 const TRANSFORM_RUN: &str = r#"(func $run (export "run") (param $c i32) (param $cl i32) (param $in i32) (param $len i32) (result i32)"#;
 
 /// A transform: `fields` are further fields of the core module, `run` is the body of its function.
-pub fn transform(fields: &str, run: &str) -> Vec<u8> {
+pub(crate) fn transform(fields: &str, run: &str) -> Vec<u8> {
     transform_with(4, fields, run, "", "utf8")
 }
 
 /// A transform with so many initial pages, further options of `canon lift`, and a string encoding.
-pub fn transform_with(
-    pages: u32,
-    fields: &str,
-    run: &str,
-    options: &str,
-    encoding: &str,
-) -> Vec<u8> {
+pub(crate) fn transform_with(pages: u32, fields: &str, run: &str, options: &str, encoding: &str) -> Vec<u8> {
     let runtime = RUNTIME.replace("PAGES", &pages.to_string());
-    from_core(
-        "",
-        &format!("{runtime} {fields} {TRANSFORM_RUN} {run})"),
-        options,
-        encoding,
-    )
+    from_core("", &format!("{runtime} {fields} {TRANSFORM_RUN} {run})"), options, encoding)
 }
 
 /// A transform around a core module that exports `memory`, `realloc` and `run`.
-pub fn transform_from(core: &str) -> Vec<u8> {
+pub(crate) fn transform_from(core: &str) -> Vec<u8> {
     from_core("", core, "", "utf8")
 }
 
 /// A transform with further fields of the component itself.
-pub fn transform_beside(fields: &str) -> Vec<u8> {
-    let core = format!(
-        "{} {TRANSFORM_RUN} (unreachable))",
-        RUNTIME.replace("PAGES", "4")
-    );
+pub(crate) fn transform_beside(fields: &str) -> Vec<u8> {
+    let core = format!("{} {TRANSFORM_RUN} (unreachable))", RUNTIME.replace("PAGES", "4"));
     from_core(fields, &core, "", "utf8")
 }
 
@@ -127,7 +101,7 @@ fn lift(interface: &str, options: &str, encoding: &str) -> String {
 }
 
 /// A side effect that imports `registry` and `log`. In `run`: `$register`, `$count`, `$append`, `$in`, `$len`, `$store`, `$store_len`.
-pub fn side_effect(fields: &str, run: &str) -> Vec<u8> {
+pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
     let runtime = RUNTIME.replace("PAGES", "40");
     binary(&format!(
         r#"(component
@@ -174,32 +148,23 @@ pub fn side_effect(fields: &str, run: &str) -> Vec<u8> {
 }
 
 /// The binary of a component in text.
-pub fn binary(text: &str) -> Vec<u8> {
+pub(crate) fn binary(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
 /// Admits under the strict profile.
-pub fn admit(sandbox: &Sandbox, bytes: &[u8]) -> Module {
-    sandbox
-        .admit(bytes, Profile::Strict)
-        .unwrap_or_else(|e| panic!("{e}"))
+pub(crate) fn admit(sandbox: &Sandbox, bytes: &[u8]) -> Module {
+    sandbox.admit(bytes, Profile::Strict).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// One call of a transform with [`LIMITS`].
-pub fn call(sandbox: &Sandbox, bytes: &[u8], inputs: &str) -> CallReport {
+pub(crate) fn call(sandbox: &Sandbox, bytes: &[u8], inputs: &str) -> CallReport {
     admit(sandbox, bytes).transform(&LIMITS, "CT_TEST_V0", inputs)
 }
 
 /// One call of a side effect with [`LIMITS`].
-pub fn effect(module: &Module, inputs: &str, grants: &[&str], host: &mut dyn Host) -> CallReport {
+pub(crate) fn effect(module: &Module, inputs: &str, grants: &[&str], host: &mut dyn Host) -> CallReport {
     let grants: Vec<String> = grants.iter().map(|&grant| grant.to_owned()).collect();
-    let call = EffectCall {
-        capability: "CS_TEST_V0",
-        operation: "OP",
-        inputs,
-        store: "a/store",
-        idempotency_key: "key",
-        grants: &grants,
-    };
+    let call = EffectCall { capability: "CS_TEST_V0", operation: "OP", inputs, store: "a/store", idempotency_key: "key", grants: &grants };
     module.side_effect(&LIMITS, &call, host)
 }

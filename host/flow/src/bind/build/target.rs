@@ -27,13 +27,17 @@ type Ops = (TargetKind, Vec<Op>, Option<BTreeSet<String>>);
 
 /// Adds the capabilities behind a code, molecules taken apart.
 pub(super) fn atoms(snapshot: &Snapshot, code: &str, codes: &mut BTreeSet<String>) {
-    if let Some(Artifact::Transform(Transform { steps: Some(steps), .. })) = snapshot.artifact(code) {
-        for step in steps {
-            // `compile` refuses a molecule that contains itself.
-            atoms(snapshot, &step.capability, codes);
+    let mut seen = BTreeSet::new();
+    let mut open = alloc::vec![code];
+    while let Some(code) = open.pop() {
+        if !seen.insert(code) {
+            continue;
         }
-    } else {
-        codes.insert(code.into());
+        if let Some(Artifact::Transform(Transform { steps: Some(steps), .. })) = snapshot.artifact(code) {
+            open.extend(steps.iter().map(|step| step.capability.as_str()));
+        } else {
+            codes.insert(code.into());
+        }
     }
 }
 
@@ -96,10 +100,7 @@ impl Builder<'_> {
 
     fn bound(&self, capability: &str, needed_by: &str) -> Result<&crate::artifact::Bound, Box<BindingReport>> {
         let binding = self.binding;
-        binding
-            .bindings
-            .get(capability)
-            .ok_or_else(|| report::unbound_capability(self.snapshot, capability, needed_by, &binding.code))
+        binding.bindings.get(capability).ok_or_else(|| report::unbound_capability(self.snapshot, capability, needed_by, &binding.code))
     }
 
     /// Adds a target and answers its position.
