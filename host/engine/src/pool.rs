@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use enact_store::Reader;
 
 use crate::engine::{Engine, Job, Refused, RunRequest, attempts_max};
 use crate::error::{EngineError, Result};
@@ -27,7 +28,13 @@ pub struct Load {
 struct Work {
     ticket: u64,
     attempt: u32,
-    job: Job,
+    task: Task,
+}
+
+/// A request is checked and resolved by the worker that executes it first, so that the feeding thread stays free.
+enum Task {
+    Asked(RunRequest),
+    Ready(Job),
 }
 
 enum Done {
@@ -54,24 +61,34 @@ impl Engine {
                 let (work_rx, prepared_tx, done_tx) = (work_rx.clone(), prepared_tx.clone(), done_tx.clone());
                 scope.spawn(move || {
                     for work in work_rx {
-                        match self.execute(&work.job, &mut reader, work.attempt) {
-                            Ok(prepared) => drop(prepared_tx.send((work, prepared))),
-                            Err(error) => drop(done_tx.send(Done::Finished { ticket: work.ticket, result: Box::new(Err(error)) })),
+                        match self.attempt(work, &mut reader) {
+                            Ok(executed) => drop(prepared_tx.send(executed)),
+                            Err((ticket, error)) => drop(done_tx.send(Done::Finished { ticket, result: Box::new(Err(error)) })),
                         }
                     }
                 });
             }
             drop((work_rx, prepared_tx));
             scope.spawn(move || self.commit_batches(&prepared_rx, &done_tx));
-            self.drive(load, &mut next, &mut done, &work_tx, &done_rx);
+            Self::drive(load, &mut next, &mut done, &work_tx, &done_rx);
             drop(work_tx);
         });
         Ok(())
     }
 
+    fn attempt(&self, work: Work, reader: &mut Reader) -> Result<(Work, Prepared), (u64, EngineError)> {
+        let Work { ticket, attempt, task } = work;
+        let failed = |error| (ticket, error);
+        let job = match task {
+            Task::Asked(request) => self.job(&request).map_err(failed)?,
+            Task::Ready(job) => job,
+        };
+        let prepared = self.execute(&job, reader, attempt).map_err(failed)?;
+        Ok((Work { ticket, attempt, task: Task::Ready(job) }, prepared))
+    }
+
     /// Keeps `in_flight` runs under way until `next` has no more and all have finished.
     fn drive(
-        &self,
         load: Load,
         next: &mut dyn FnMut() -> Option<RunRequest>,
         done: &mut dyn FnMut(u64, Result<RunReport>),
@@ -91,13 +108,8 @@ impl Engine {
                     exhausted = true;
                     break;
                 };
-                match self.job(&request) {
-                    Ok(job) => {
-                        drop(work.send(Work { ticket, attempt: 1, job }));
-                        in_flight += 1;
-                    }
-                    Err(error) => done(ticket, Err(error)),
-                }
+                drop(work.send(Work { ticket, attempt: 1, task: Task::Asked(request) }));
+                in_flight += 1;
                 ticket += 1;
             }
             if in_flight == 0 && exhausted {

@@ -51,10 +51,7 @@ impl StateAudit {
         };
         let mut stage = Stage::new(&mut self.fold);
         if let (Some(asked), Some(recorded)) = (&run.asked, &receipt.admission) {
-            let found = Admission {
-                requires: find(&mut stage, run, &asked.requires)?,
-                forbids: find(&mut stage, run, &asked.forbids)?,
-            };
+            let found = Admission { requires: find(&mut stage, run, &asked.requires)?, forbids: find(&mut stage, run, &asked.forbids)? };
             if found != *recorded {
                 return Ok(at(String::new(), None, "state_admission", json!(recorded), json!(found)));
             }

@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 use std::time::{Duration, Instant};
 
-use enact_wasm::{Backend, Limits, Module, Options, Profile, Sandbox};
+use enact_wasm::{Backend, CacheOptions, Limits, Module, Options, Profile, Sandbox};
 
 /// Long enough to be above the noise of a small machine, short enough to wait for.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -20,13 +20,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let capability = arguments.next().unwrap_or_else(|| "CT_BENCH_V0".to_owned());
     let inputs = arguments.next().unwrap_or_else(|| format!(r#"{{"text":"{}"}}"#, "x".repeat(245)));
+    let dir = tempfile::tempdir()?;
     for backend in [Backend::Native, Backend::Pulley] {
+        let cache = Some(CacheOptions { dir: dir.path().to_owned(), key: [7; 32] });
         let begun = Instant::now();
-        let sandbox = Sandbox::new(&Options { backend, ..Options::default() })?;
+        let sandbox = Sandbox::new(&Options { backend, cache, ..Options::default() })?;
         let made = begun.elapsed();
         let begun = Instant::now();
         let module = sandbox.admit(&bytes, Profile::Strict).or_else(|_| sandbox.admit(&bytes, Profile::Standard))?;
         println!("{}: sandbox {made:?}, admission of {} bytes {:?}", backend.name(), bytes.len(), begun.elapsed());
+        let begun = Instant::now();
+        sandbox.admit(&bytes, module.profile())?;
+        println!("  again, compiled before {:?}", begun.elapsed());
         let first = module.transform(&Limits::default(), &capability, &inputs);
         println!("  {} with {:?} fuel on {} bytes of inputs", first.outcome.code(), first.fuel_used, inputs.len());
         for threads in [1, 2] {

@@ -185,6 +185,24 @@ fn p_21_a_host_that_answers_another_shape_is_infrastructure() {
 }
 
 #[test]
+fn p_21_a_host_that_answers_more_than_was_asked_for_is_infrastructure() {
+    let run = "(call $read (local.get $store) (local.get $store_len) (i64.const 0) (i32.const 2) (i32.const 160))
+      (call $success (local.get $in) (local.get $len))";
+    let module = admit(&NATIVE, &side_effect("", run));
+    let records = |n: usize| Answer::Records(vec![String::new(); n]);
+    assert_eq!(effect(&module, "{}", &["log"], &mut Always(records(2))).outcome.code(), "ok");
+    assert_eq!(effect(&module, "{}", &["log"], &mut Always(records(3))).outcome.code(), "host_fault");
+}
+
+#[test]
+fn a_list_longer_than_its_bound_is_a_limit() {
+    let run = "(call $read (local.get $store) (local.get $store_len) (i64.const 0) (i32.const 1001) (i32.const 160))
+      (call $success (local.get $in) (local.get $len))";
+    let report = effect(&admit(&NATIVE, &side_effect("", run)), "{}", &["log"], &mut Memory::default());
+    assert_eq!(report.host_calls[0].answer, Answer::Fault(Fault::Limit("`limit` is 1001 of 1000".into())));
+}
+
+#[test]
 fn p_21_a_host_that_panics_is_infrastructure_and_the_next_call_works() {
     struct Panics;
     impl Host for Panics {

@@ -100,7 +100,7 @@ fn lift(interface: &str, options: &str, encoding: &str) -> String {
     )
 }
 
-/// A side effect that imports `registry` and `log`. In `run`: `$register`, `$count`, `$append`, `$in`, `$len`, `$store`, `$store_len`.
+/// A side effect that imports `registry` and `log`. In `run`: `$register`, `$count`, `$append`, `$read`, `$in`, `$len`, `$store`, `$store_len`.
 pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
     let runtime = RUNTIME.replace("PAGES", "40");
     binary(&format!(
@@ -116,7 +116,9 @@ pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
         (export "count" (func (param "store" string) (result (result u64 (error $err)))))))
       (import "enact:capability/log@0.1.0" (instance $log
         (alias outer 1 $error (type $e)) (export "error" (type $err (eq $e)))
-        (export "append" (func (param "store" string) (param "value" string) (result (result (error $err)))))))
+        (export "append" (func (param "store" string) (param "value" string) (result (result (error $err)))))
+        (export "read" (func (param "store" string) (param "from" u64) (param "limit" u32)
+          (result (result (list string) (error $err)))))))
       (core module $runtime {runtime})
       (core instance $rt (instantiate $runtime))
       (core func $register (canon lower (func $registry "register") (memory (core memory $rt "memory")) (realloc (core func $rt "realloc"))
@@ -125,6 +127,8 @@ pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
         string-encoding=utf8))
       (core func $append (canon lower (func $log "append") (memory (core memory $rt "memory")) (realloc (core func $rt "realloc"))
         string-encoding=utf8))
+      (core func $read (canon lower (func $log "read") (memory (core memory $rt "memory")) (realloc (core func $rt "realloc"))
+        string-encoding=utf8))
       (core module $m
         (import "rt" "memory" (memory 1))
         (import "rt" "success" (func $success (param i32 i32) (result i32)))
@@ -132,11 +136,13 @@ pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
         (import "host" "register" (func $register (param i32 i32 i32 i32 i32 i32 i32)))
         (import "host" "count" (func $count (param i32 i32 i32)))
         (import "host" "append" (func $append (param i32 i32 i32 i32 i32)))
+        (import "host" "read" (func $read (param i32 i32 i64 i32 i32)))
         {fields}
         (func (export "run") (param $c i32) (param $cl i32) (param $op i32) (param $opl i32) (param $in i32) (param $len i32)
           (param $store i32) (param $store_len i32) (param $k i32) (param $kl i32) (result i32) {run}))
       (core instance $main (instantiate $m (with "rt" (instance $rt)) (with "host" (instance
-        (export "register" (func $register)) (export "count" (func $count)) (export "append" (func $append))))))
+        (export "register" (func $register)) (export "count" (func $count)) (export "append" (func $append))
+        (export "read" (func $read))))))
       (core instance $i (export "run" (func $main "run")) (export "memory" (memory $rt "memory"))
         (export "realloc" (func $rt "realloc")))
       (type $call (record (field "capability" string) (field "operation" string) (field "inputs" string) (field "store" string)
