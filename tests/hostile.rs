@@ -95,6 +95,20 @@ fn p_21_an_answer_that_is_not_one_json_object_is_a_fault_with_its_code() {
 }
 
 #[test]
+fn p_21_numbers_that_readers_do_not_agree_on_are_a_fault_with_its_code() {
+    let answers = [r#"{"out":12345678901234567890}"#, r#"{"out":[1e300]}"#, r#"{"out":9007199254740993}"#];
+    let modules: Vec<Vec<u8>> = answers.iter().map(|a| guests::says("SUCCESS", a)).collect();
+    let scratch = workspace_with(&modules, &limits());
+    for (index, answer) in answers.iter().enumerate() {
+        let report = run(&scratch, index).exits(0).json();
+        assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{answer}: {report}");
+        let shown = scratch.enact(&["show", &index.to_string(), "--json"]).exits(0).json();
+        assert_eq!(shown["steps"][0]["status"], "outputs_not_canonical", "{answer}");
+    }
+    assert_eq!(scratch.enact(&["audit", "--all", "--state", "--json"]).exits(0).json()["replayed"], answers.len());
+}
+
+#[test]
 fn p_18_a_status_that_was_not_declared_is_a_protocol_violation() {
     let scratch = workspace_with(&[guests::says("LIED", "{}")], &limits());
     let report = run(&scratch, 0).exits(0).json();
@@ -143,4 +157,59 @@ fn p_21_a_transform_with_one_import_is_refused_with_the_import_named() {
     std::fs::write(&file, foreign).unwrap();
     let inspection = scratch.enact(&["module", "inspect", &file.to_string_lossy(), "--json"]).exits(3).json();
     assert!(inspection["refusals"].to_string().contains("wasi:clocks/wall-clock@0.2.0"), "{inspection}");
+}
+
+/// The same protocol with a side effect in the place of the transform.
+fn effect_artifacts() -> [Value; 5] {
+    let fields = json!({"data": {"type": "any"}});
+    let operation = json!({"inputs": fields, "outputs": {"out": {"type": "any"}}, "statuses": ["SUCCESS"]});
+    let [intent, _, mut contract, workflow, mut binding] = artifacts(0, &limits());
+    contract["pipeline"][0]["capability"] = "CS_HOSTILE_V0".into();
+    contract["pipeline"][0]["surface"] = json!(["SUCCESS"]);
+    contract["pipeline"][0]["on_result"] = json!({"SUCCESS": "exit"});
+    contract["status"]["allowed"] = json!(["SUCCESS", "VIOLATION", "BACKEND_ERROR"]);
+    binding["bindings"] = json!({"CS_HOSTILE_V0": {
+        "host": "component", "module": "hostile-effect", "stores": {"*": "hostile/log"}, "grants": ["log"]}});
+    let effect = json!({"code": "CS_HOSTILE_V0", "summary": "Whatever the module does", "imports": ["log"],
+                        "operations": {"DO": operation}, "limits": limits()});
+    [intent, effect, contract, workflow, binding]
+}
+
+/// Runs a side effect made of `run` and answers the workspace and the run's step.
+fn run_effect(body: &str, code: &str) -> (Scratch, Value) {
+    let scratch = Scratch::init();
+    let workspace = enact_engine::workspace::Workspace::open(&scratch.workspace()).unwrap();
+    workspace.add_module("hostile-effect", &support::side_effect("", body)).unwrap();
+    for artifact in effect_artifacts() {
+        workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
+    }
+    workspace.seal().unwrap();
+    let report = run(&scratch, 0).exits(0).json();
+    assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{report}");
+    let step = scratch.enact(&["show", "0", "--json"]).exits(0).json()["steps"][0].clone();
+    assert_eq!((&step["status"], &step["trap"]), (&code.into(), &true.into()), "{step}");
+    let written: i64 = scratch.sql().query_row("SELECT count(*) FROM log_rows", [], |r| r.get(0)).unwrap();
+    assert_eq!(written, 0, "a call without a usable answer wrote something");
+    assert_eq!(scratch.enact(&["audit", "--all", "--state", "--json"]).exits(0).json()["replayed"], 1);
+    (scratch, step)
+}
+
+const APPENDS: &str = "(call $append (local.get $store) (local.get $store_len) (i32.const 1024) (i32.const 7) (i32.const 160))";
+
+#[test]
+fn p_21_what_a_trapping_side_effect_wrote_is_not_part_of_the_run() {
+    let (_scratch, step) = run_effect(&format!("{APPENDS} (unreachable)"), "unreachable");
+    assert_eq!(step["calls"].as_array().unwrap().len(), 1, "the attempt is in the transcript: {step}");
+}
+
+#[test]
+fn p_21_what_a_side_effect_with_an_unusable_answer_wrote_is_not_part_of_the_run() {
+    run_effect(&format!("{APPENDS} (call $success (i32.const 1024) (i32.const 7))"), "outputs_not_json");
+}
+
+#[test]
+fn a_side_effect_that_names_another_store_is_denied_and_the_denial_is_recorded() {
+    let elsewhere = "(call $append (i32.const 1024) (i32.const 7) (i32.const 1024) (i32.const 7) (i32.const 160)) (unreachable)";
+    let (_scratch, step) = run_effect(elsewhere, "unreachable");
+    assert!(step["calls"][0]["answer"].to_string().contains("denied"), "{step}");
 }

@@ -14,6 +14,11 @@ use crate::bound::{Bound, BoundTarget};
 use crate::canonical;
 use crate::transcript::{self, Step};
 
+/// Class B: the outputs hold a number that readers do not agree on, or nest too deeply.
+pub const OUTPUTS_NOT_CANONICAL: &str = "outputs_not_canonical";
+/// Class B: the inputs that earlier steps made nest too deeply to be written down.
+pub const INPUTS_NOT_CANONICAL: &str = "inputs_not_canonical";
+
 /// Why a traversal stopped without an exit. Nothing of it may be committed.
 #[derive(Debug)]
 pub enum Interrupt {
@@ -98,7 +103,13 @@ pub fn interpret(bound: &Bound, payload: Map, at: &str, dispatch: &mut dyn Dispa
 
 fn step(bound: &Bound, ask: &StepAsk, dispatch: &mut dyn Dispatch) -> Result<(Answer, Step), Interrupt> {
     let target = bound.target(ask.target).map_err(Interrupt::Engine)?;
-    let inputs = canonical::text(&ask.inputs).map_err(Interrupt::Engine)?;
+    let Ok(inputs) = canonical::text(&ask.inputs) else {
+        // Steps may nest what they were given; past the depth of canonical bytes there is nothing to call a component with.
+        let input = transcript::input_hash(&ask.capability, &ask.operation, "");
+        let record = trapped(ask, input, INPUTS_NOT_CANONICAL, Vec::new());
+        dispatch.finished(ask, &record, "")?;
+        return Ok((Answer::Fault { code: record.status.clone() }, record));
+    };
     let input = transcript::input_hash(&ask.capability, &ask.operation, &inputs);
     if target.is_refused() {
         let record = trapped(ask, input, "refused_by_binding", Vec::new());
@@ -107,7 +118,7 @@ fn step(bound: &Bound, ask: &StepAsk, dispatch: &mut dyn Dispatch) -> Result<(An
     }
     let report = dispatch.call(target, ask, &inputs)?;
     let (answer, record, outputs) = match report.outcome {
-        Outcome::Ok { status, outputs } => match parse_outputs(&outputs) {
+        Outcome::Ok { status, outputs } => match read_outputs(&outputs) {
             Ok(map) => {
                 let record = Step {
                     target: index(ask.target),
@@ -120,7 +131,7 @@ fn step(bound: &Bound, ask: &StepAsk, dispatch: &mut dyn Dispatch) -> Result<(An
                 };
                 (Answer::Outcome { status, outputs: map }, record, outputs)
             }
-            Err(code) => fault(ask, input, code.code(), report.host_calls),
+            Err(code) => fault(ask, input, code, report.host_calls),
         },
         Outcome::Trap(code) => fault(ask, input, code.code(), report.host_calls),
         Outcome::Bound(code) => {
@@ -132,6 +143,13 @@ fn step(bound: &Bound, ask: &StepAsk, dispatch: &mut dyn Dispatch) -> Result<(An
     };
     dispatch.finished(ask, &record, &outputs)?;
     Ok((answer, record))
+}
+
+/// The outputs of a component as an object that has a canonical form.
+fn read_outputs(text: &str) -> Result<Map, &'static str> {
+    let outputs = serde_json::Value::Object(parse_outputs(text).map_err(|code| code.code())?);
+    enact_core::canonical::admit_payload(&outputs).map_err(|_| OUTPUTS_NOT_CANONICAL)?;
+    if let serde_json::Value::Object(map) = outputs { Ok(map) } else { Err(OUTPUTS_NOT_CANONICAL) }
 }
 
 fn fault(ask: &StepAsk, input: Digest, code: &str, calls: Vec<enact_wasm::HostCall>) -> (Answer, Step, String) {

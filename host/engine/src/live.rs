@@ -5,10 +5,10 @@ use enact_core::receipt::{Admission, AdmissionFinding, Exit, ExitClass, RunRecei
 use enact_flow::Map;
 use enact_flow::bind::TargetKind;
 use enact_flow::traverse::{AdmitAsk, Class, Event, EventMatch, StepAsk};
-use enact_store::stage::{Stage, Staged};
+use enact_store::stage::{Mark, Stage, Staged};
 use enact_store::state::StateRead;
 use enact_store::{Commit, RunRow};
-use enact_wasm::{CallReport, EffectCall, Outcome};
+use enact_wasm::{CallReport, EffectCall};
 
 use crate::bound::{Bound, BoundTarget};
 use crate::error::{EngineError, Result};
@@ -54,6 +54,7 @@ pub(crate) fn execute<S: StateRead>(
         trace: Trace::start(started),
         admission: None,
         roots: bound.event_stores(),
+        before_call: None,
     };
     let execution = interpret(bound, payload.clone(), &flow_time(&at), &mut live)?;
     let staged = live.stage.finish().map_err(|e| Interrupt::Engine(e.into()))?;
@@ -77,6 +78,7 @@ struct Live<'a, 'r, S: StateRead> {
     trace: Trace,
     admission: Option<Admission>,
     roots: &'a [Option<String>],
+    before_call: Option<Mark>,
 }
 
 impl<S: StateRead> Live<'_, '_, S> {
@@ -120,17 +122,16 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
             idempotency_key: &key,
             grants: &target.target().grants,
         };
-        let before = self.stage.mark();
+        self.before_call = Some(self.stage.mark());
         let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources };
-        let report = module.side_effect(target.limits(), &call, &mut world);
-        if !matches!(report.outcome, Outcome::Ok { .. }) {
-            // What a call that did not answer has staged is not part of the run.
-            self.stage.rollback(before);
-        }
-        Ok(report)
+        Ok(module.side_effect(target.limits(), &call, &mut world))
     }
 
-    fn finished(&mut self, _ask: &StepAsk, _step: &Step, _outputs: &str) -> Result<(), Interrupt> {
+    fn finished(&mut self, _ask: &StepAsk, step: &Step, _outputs: &str) -> Result<(), Interrupt> {
+        // What a call that gave no usable answer has staged is not part of the run.
+        if let (true, Some(mark)) = (step.trap, self.before_call.take()) {
+            self.stage.rollback(mark);
+        }
         Ok(())
     }
 
