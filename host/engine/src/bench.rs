@@ -258,7 +258,9 @@ fn run_for(engine: &Engine, load: Load, duration: Duration, progress: &mut dyn F
 }
 
 fn request(n: u64) -> RunRequest {
-    let payload = json!({"data": {"text": format!("{n:0>width$}", width = TEXT_BYTES)}, "n": 0});
+    let mut text = format!("{n:0>20}");
+    text.push_str(&"x".repeat(TEXT_BYTES.saturating_sub(text.len())));
+    let payload = json!({"data": {"text": text}, "n": 0});
     RunRequest { workflow: WORKFLOW.to_owned(), payload, ..RunRequest::default() }
 }
 

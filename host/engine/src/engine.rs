@@ -201,9 +201,9 @@ impl Engine {
     /// Checks a request and resolves what it names; nothing is executed.
     pub(crate) fn job(&self, request: &RunRequest) -> Result<Job> {
         let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
-        let payload = checked_payload(&request.payload)?;
+        let (payload, input) = checked_payload(&request.payload)?;
         let run_id = run_id(&*self.sources).ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
-        Ok(Job { bound, payload, run_id })
+        Ok(Job { bound, payload, input, run_id })
     }
 
     /// Executes a job once; steps that fail for a reason of this machine are attempted again.
@@ -216,7 +216,7 @@ impl Engine {
         };
         let mut tries = 1;
         loop {
-            match execute(&context, &job.bound, &job.run_id, &job.payload, reader, attempt) {
+            match execute(&context, job, reader, attempt) {
                 Ok(prepared) => return Ok(prepared),
                 Err(Interrupt::Infrastructure { .. }) if tries < INFRASTRUCTURE_ATTEMPTS_MAX => tries += 1,
                 Err(Interrupt::Infrastructure { step, capability, code }) => {
@@ -288,6 +288,8 @@ impl Engine {
 pub(crate) struct Job {
     pub(crate) bound: Arc<Bound>,
     pub(crate) payload: Map,
+    /// The canonical bytes of the payload.
+    pub(crate) input: Vec<u8>,
     pub(crate) run_id: String,
 }
 
@@ -312,8 +314,8 @@ pub fn sandbox(workspace: &Workspace, options: &EngineOptions) -> Result<Sandbox
         .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
 }
 
-/// A payload that can be recorded: an object of bounded size whose numbers every reader understands alike.
-pub fn checked_payload(payload: &Value) -> Result<Map> {
+/// A payload that can be recorded, with its canonical bytes: an object of bounded size whose numbers every reader understands alike.
+pub fn checked_payload(payload: &Value) -> Result<(Map, Vec<u8>)> {
     let map = match payload {
         Value::Object(map) => map,
         Value::Null => return Err(EngineError::PayloadShape { got: "null" }),
@@ -323,11 +325,11 @@ pub fn checked_payload(payload: &Value) -> Result<Map> {
         Value::Array(_) => return Err(EngineError::PayloadShape { got: "an array" }),
     };
     enact_core::canonical::admit_payload(payload).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
-    let bytes = crate::canonical::object(map)?.len();
-    if bytes > PAYLOAD_BYTES_MAX {
-        return Err(EngineError::PayloadSize { bytes, bytes_max: PAYLOAD_BYTES_MAX });
+    let bytes = crate::canonical::object(map)?;
+    if bytes.len() > PAYLOAD_BYTES_MAX {
+        return Err(EngineError::PayloadSize { bytes: bytes.len(), bytes_max: PAYLOAD_BYTES_MAX });
     }
-    Ok(map.clone())
+    Ok((map.clone(), bytes))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,6 @@
 use enact_core::entry::{Draft, Local};
 use enact_core::hash::{Digest, blob_hash, context_hash};
 use enact_core::receipt::{Admission, AdmissionFinding, Exit, ExitClass, RunReceipt};
-use enact_flow::Map;
 use enact_flow::bind::TargetKind;
 use enact_flow::traverse::{AdmitAsk, Class, Event, EventMatch, StepAsk};
 use enact_store::stage::{Mark, Stage, Staged};
@@ -11,6 +10,7 @@ use enact_store::{Commit, RunRow};
 use enact_wasm::{CallReport, EffectCall};
 
 use crate::bound::{Bound, BoundTarget};
+use crate::engine::Job;
 use crate::error::{EngineError, Result};
 use crate::interpret::{Dispatch, Execution, Interrupt, interpret};
 use crate::report::{EntryReport, ExitReport, RunReport};
@@ -36,17 +36,10 @@ pub(crate) struct Context<'a> {
 }
 
 /// Executes a run against the state behind `state` and prepares its commit; nothing is visible to anyone yet.
-pub(crate) fn execute<S: StateRead>(
-    context: &Context<'_>,
-    bound: &Bound,
-    run_id: &str,
-    payload: &Map,
-    state: &mut S,
-    attempt: u32,
-) -> Result<Prepared, Interrupt> {
+pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mut S, attempt: u32) -> Result<Prepared, Interrupt> {
+    let Job { bound, payload, input, run_id } = job;
     let started = context.sources.now_micros();
     let at = time_text(started);
-    let input = canonical_payload(payload)?;
     let mut live = Live {
         run_id,
         stage: Stage::new(state),
@@ -58,17 +51,13 @@ pub(crate) fn execute<S: StateRead>(
     };
     let execution = interpret(bound, payload.clone(), &flow_time(&at), &mut live)?;
     let staged = live.stage.finish().map_err(|e| Interrupt::Engine(e.into()))?;
-    let evidence = Gathered { input, execution, trace: live.trace, admission: live.admission, staged };
+    let evidence = Gathered { input: input.clone(), execution, trace: live.trace, admission: live.admission, staged };
     prepare(context, bound, run_id, &at, evidence, attempt).map_err(Interrupt::Engine)
 }
 
 /// The form in which artifacts see the time: `+00:00`, not `Z`.
 pub(crate) fn flow_time(at: &str) -> String {
     format!("{}+00:00", at.trim_end_matches('Z'))
-}
-
-fn canonical_payload(payload: &Map) -> Result<Vec<u8>, Interrupt> {
-    crate::canonical::object(payload).map_err(Interrupt::Engine)
 }
 
 struct Live<'a, 'r, S: StateRead> {

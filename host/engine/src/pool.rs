@@ -1,11 +1,13 @@
-//! Many runs at once: worker threads execute, one committer makes whole batches durable with one sync.
+//! Many runs at once: worker threads execute, and whichever of them finds enough executed runs makes them durable with one sync.
 //!
-//! The committer takes whatever has been executed while the last sync was under way, so batches grow with the load by themselves.
+//! There is no thread that only commits. While one worker commits, the others execute; batches grow with the load by themselves, a lone
+//! run is committed by the thread that executed it, and one worker needs one core.
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use enact_store::Reader;
 
 use crate::engine::{Engine, Job, Refused, RunRequest, attempts_max};
@@ -37,9 +39,86 @@ enum Task {
     Ready(Job),
 }
 
-enum Done {
-    Finished { ticket: u64, result: Box<Result<RunReport>> },
-    Again(Work),
+/// A result with the position of its request.
+type Finished = (u64, Box<Result<RunReport>>);
+
+/// What a worker does next.
+enum Next {
+    Execute(Work),
+    Commit(Vec<(Work, Prepared)>),
+}
+
+/// What the workers share.
+struct Shop {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+    /// Executed runs that are worth a commit even though there is more to execute.
+    enough: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: VecDeque<Work>,
+    executed: Vec<(Work, Prepared)>,
+    committing: bool,
+    /// Workers that have nothing to do.
+    idle: usize,
+    closed: bool,
+}
+
+impl Shop {
+    fn new(load: Load) -> Self {
+        Self { inner: Mutex::default(), changed: Condvar::new(), enough: load.in_flight.get().div_ceil(2).min(BATCH_MAX) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics between two changes that belong together; a worker that panics elsewhere closes the shop.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do; `None` once the shop is closed.
+    fn next(&self) -> Option<Next> {
+        let mut inner = self.lock();
+        loop {
+            if inner.closed {
+                return None;
+            }
+            let due = inner.executed.len() >= self.enough || (inner.waiting.is_empty() && !inner.executed.is_empty());
+            if due && !inner.committing {
+                inner.committing = true;
+                let count = inner.executed.len().min(BATCH_MAX);
+                return Some(Next::Commit(inner.executed.drain(..count).collect()));
+            }
+            if let Some(work) = inner.waiting.pop_front() {
+                return Some(Next::Execute(work));
+            }
+            inner.idle += 1;
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.idle -= 1;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let idle = inner.idle > 0;
+        drop(inner);
+        // Waking costs a system call even when nobody sleeps.
+        if idle {
+            self.changed.notify_all();
+        }
+    }
+}
+
+/// Closes the shop when a worker panics, so that nobody waits for what it was doing.
+struct Present<'a>(&'a Shop);
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.change(|inner| inner.closed = true);
+        }
+    }
 }
 
 impl Engine {
@@ -53,27 +132,68 @@ impl Engine {
         mut done: impl FnMut(u64, Result<RunReport>),
     ) -> Result<()> {
         let readers = (0..load.workers.get()).map(|_| self.store().reader()).collect::<Result<Vec<_>, _>>()?;
-        let (work_tx, work_rx) = unbounded::<Work>();
-        let (prepared_tx, prepared_rx) = bounded::<(Work, Prepared)>(load.in_flight.get());
-        let (done_tx, done_rx) = unbounded::<Done>();
+        let shop = Shop::new(load);
+        let (finished_tx, finished) = channel::<Vec<Finished>>();
         thread::scope(|scope| {
-            for mut reader in readers {
-                let (work_rx, prepared_tx, done_tx) = (work_rx.clone(), prepared_tx.clone(), done_tx.clone());
-                scope.spawn(move || {
-                    for work in work_rx {
-                        match self.attempt(work, &mut reader) {
-                            Ok(executed) => drop(prepared_tx.send(executed)),
-                            Err((ticket, error)) => drop(done_tx.send(Done::Finished { ticket, result: Box::new(Err(error)) })),
-                        }
-                    }
-                });
+            for reader in readers {
+                let (shop, finished) = (&shop, finished_tx.clone());
+                scope.spawn(move || self.serve(shop, reader, &finished));
             }
-            drop((work_rx, prepared_tx));
-            scope.spawn(move || self.commit_batches(&prepared_rx, &done_tx));
-            Self::drive(load, &mut next, &mut done, &work_tx, &done_rx);
-            drop(work_tx);
+            drop(finished_tx);
+            let (mut in_flight, mut ticket, mut exhausted) = (0_usize, 0_u64, false);
+            loop {
+                let mut asked = Vec::new();
+                while !exhausted && in_flight < load.in_flight.get() {
+                    let Some(request) = next() else {
+                        exhausted = true;
+                        break;
+                    };
+                    asked.push(Work { ticket, attempt: 1, task: Task::Asked(request) });
+                    in_flight += 1;
+                    ticket += 1;
+                }
+                if !asked.is_empty() {
+                    shop.change(|inner| inner.waiting.extend(asked));
+                }
+                if in_flight == 0 {
+                    break;
+                }
+                // All senders are gone only after a worker panicked; the scope then passes the panic on.
+                let Ok(results) = finished.recv() else { break };
+                for (ticket, result) in results {
+                    in_flight -= 1;
+                    done(ticket, *result);
+                }
+            }
+            shop.change(|inner| inner.closed = true);
         });
         Ok(())
+    }
+
+    /// A worker: executes and commits until the shop is closed.
+    fn serve(&self, shop: &Shop, mut reader: Reader, finished: &Sender<Vec<Finished>>) {
+        let _present = Present(shop);
+        while let Some(next) = shop.next() {
+            let results = match next {
+                Next::Execute(work) => match self.attempt(work, &mut reader) {
+                    Ok(executed) => {
+                        shop.change(|inner| inner.executed.push(executed));
+                        continue;
+                    }
+                    Err((ticket, error)) => vec![(ticket, Box::new(Err(error)))],
+                },
+                Next::Commit(batch) => {
+                    let (results, again) = self.commit_batch(batch);
+                    shop.change(|inner| {
+                        inner.committing = false;
+                        inner.waiting.extend(again);
+                    });
+                    results
+                }
+            };
+            // The feeding thread receives until nothing is in flight; if it is gone, so is everyone who could use the results.
+            drop(finished.send(results));
+        }
     }
 
     fn attempt(&self, work: Work, reader: &mut Reader) -> Result<(Work, Prepared), (u64, EngineError)> {
@@ -87,79 +207,36 @@ impl Engine {
         Ok((Work { ticket, attempt, task: Task::Ready(job) }, prepared))
     }
 
-    /// Keeps `in_flight` runs under way until `next` has no more and all have finished.
-    fn drive(
-        load: Load,
-        next: &mut dyn FnMut() -> Option<RunRequest>,
-        done: &mut dyn FnMut(u64, Result<RunReport>),
-        work: &Sender<Work>,
-        finished: &Receiver<Done>,
-    ) {
-        let mut in_flight = 0_usize;
-        let mut exhausted = false;
-        let mut ticket = 0_u64;
-        let mut retries: VecDeque<Work> = VecDeque::new();
-        loop {
-            while let Some(again) = retries.pop_front() {
-                drop(work.send(again));
-            }
-            while !exhausted && in_flight < load.in_flight.get() {
-                let Some(request) = next() else {
-                    exhausted = true;
-                    break;
-                };
-                drop(work.send(Work { ticket, attempt: 1, task: Task::Asked(request) }));
-                in_flight += 1;
-                ticket += 1;
-            }
-            if in_flight == 0 && exhausted {
-                return;
-            }
-            match finished.recv() {
-                Ok(Done::Finished { ticket, result }) => {
-                    in_flight -= 1;
-                    done(ticket, *result);
-                }
-                Ok(Done::Again(again)) => retries.push_back(again),
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn commit_batches(&self, prepared: &Receiver<(Work, Prepared)>, done: &Sender<Done>) {
-        while let Ok(first) = prepared.recv() {
-            let (mut works, mut batch) = (vec![first.0], vec![first.1]);
-            while batch.len() < BATCH_MAX {
-                let Ok((work, run)) = prepared.try_recv() else { break };
-                works.push(work);
-                batch.push(run);
-            }
-            match self.commit(batch) {
-                Ok(answers) => {
-                    for (work, answer) in works.into_iter().zip(answers) {
-                        drop(done.send(settle(work, answer)));
-                    }
-                }
-                Err(error) => {
-                    // The whole batch met the same failure; each run is told so, none was committed.
-                    let detail = error.to_string();
-                    let mut first = Some(error);
-                    for work in works {
-                        let error = first.take().unwrap_or_else(|| EngineError::Rejected { code: "commit_failed", detail: detail.clone() });
-                        drop(done.send(Done::Finished { ticket: work.ticket, result: Box::new(Err(error)) }));
+    /// Commits a batch; what met another's write comes back as work.
+    fn commit_batch(&self, batch: Vec<(Work, Prepared)>) -> (Vec<Finished>, Vec<Work>) {
+        let (works, prepared): (Vec<Work>, Vec<Prepared>) = batch.into_iter().unzip();
+        let mut finished = Vec::with_capacity(works.len());
+        let mut again = Vec::new();
+        match self.commit(prepared) {
+            Ok(answers) => {
+                for (work, answer) in works.into_iter().zip(answers) {
+                    match answer {
+                        Ok(report) => finished.push((work.ticket, Box::new(Ok(report)))),
+                        Err(Refused::Conflict) if work.attempt < attempts_max() => {
+                            again.push(Work { attempt: work.attempt + 1, ..work });
+                        }
+                        Err(Refused::Conflict) => {
+                            finished.push((work.ticket, Box::new(Err(EngineError::Contention { attempts: work.attempt }))));
+                        }
+                        Err(Refused::Other(error)) => finished.push((work.ticket, Box::new(Err(error)))),
                     }
                 }
             }
+            Err(error) => {
+                // The whole batch met the same failure; each run is told so, none was committed.
+                let detail = error.to_string();
+                let mut first = Some(error);
+                for work in works {
+                    let error = first.take().unwrap_or_else(|| EngineError::Rejected { code: "commit_failed", detail: detail.clone() });
+                    finished.push((work.ticket, Box::new(Err(error))));
+                }
+            }
         }
-    }
-}
-
-fn settle(work: Work, answer: Result<RunReport, Refused>) -> Done {
-    let ticket = work.ticket;
-    match answer {
-        Ok(report) => Done::Finished { ticket, result: Box::new(Ok(report)) },
-        Err(Refused::Conflict) if work.attempt < attempts_max() => Done::Again(Work { attempt: work.attempt + 1, ..work }),
-        Err(Refused::Conflict) => Done::Finished { ticket, result: Box::new(Err(EngineError::Contention { attempts: work.attempt })) },
-        Err(Refused::Other(error)) => Done::Finished { ticket, result: Box::new(Err(error)) },
+        (finished, again)
     }
 }

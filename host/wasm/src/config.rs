@@ -2,7 +2,7 @@
 //!
 //! Everything that can change an outcome or its fuel is part of the [`crate::Fingerprint`]; what only changes speed is not.
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Strategy,
+    Config, Enabled, Engine, InstanceAllocationStrategy, ModuleVersionStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails, WasmFeatures,
 };
 
@@ -111,6 +111,8 @@ fn pool(calls: u32) -> PoolingAllocationConfig {
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX))
         .table_elements(usize::try_from(TABLE_ELEMENTS_MAX).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(POOL_KEEP_RESIDENT_BYTES)
-        .table_keep_resident(POOL_KEEP_RESIDENT_BYTES);
+        .table_keep_resident(POOL_KEEP_RESIDENT_BYTES)
+        // Where the kernel can tell the touched pages, only those are reset.
+        .pagemap_scan(Enabled::Auto);
     pool
 }
