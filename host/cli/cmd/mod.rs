@@ -1,5 +1,6 @@
 //! One command, one file.
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod init;

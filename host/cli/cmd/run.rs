@@ -4,13 +4,14 @@ use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineError, EngineOptions, Load, PAYLOAD_BYTES_MAX, RunReport, RunRequest};
 use serde_json::Value;
 
 use crate::args::Global;
+use crate::cmd::batch;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
 
@@ -26,6 +27,8 @@ pub(crate) struct RunArgs {
     #[arg(long, short, value_name = "FILE", required_unless_present = "batch")]
     payload: Option<PathBuf>,
     /// File with one payload per line; one JSON report per line is printed as each run becomes durable.
+    ///
+    /// All lines of a file are checked before the first is run. `-` reads standard input as it comes; there, a bad line ends the batch.
     #[arg(long, value_name = "FILE", conflicts_with = "payload")]
     batch: Option<PathBuf>,
     /// Runtime binding (RB_…) or environment; the workflow's own default without it.
@@ -70,7 +73,10 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &RunArgs) -> Result<Exit> {
             }
             Ok(Exit::Done)
         }
-        (None, Some(file)) => batch(ui, &engine, &request, file, args),
+        (None, Some(file)) => {
+            let load = Load { workers: args.jobs, in_flight: args.in_flight };
+            batch::run(ui, &engine, &request, file, load)
+        }
         (None, None) => Ok(Exit::Done),
     }
 }
@@ -108,46 +114,6 @@ fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
         return Err(EngineError::PayloadSize { bytes: bytes.len(), bytes_max }.into());
     }
     Ok(bytes)
-}
-
-fn batch(ui: &Ui, engine: &Engine, request: &RunRequest, file: &Path, args: &RunArgs) -> Result<Exit> {
-    // All lines are checked before the first is run: a typing error in the middle should not leave half a batch.
-    let text = std::fs::read_to_string(file).map_err(|e| EngineError::file("read", file, e))?;
-    let mut payloads = Vec::new();
-    for (line, number) in text.lines().zip(1_u64..).filter(|(line, _)| !line.trim().is_empty()) {
-        let what = format!("line {number} of `{}`", file.display());
-        let payload = enact_core::canonical::parse(line.as_bytes()).map_err(|e| EngineError::Json { what, detail: e.to_string() })?;
-        enact_engine::checked_payload(&payload).with_context(|| format!("line {number} of `{}`", file.display()))?;
-        payloads.push(payload);
-    }
-    let bar = ui.bar(payloads.len() as u64, "runs");
-    let mut payloads = payloads.into_iter();
-    let mut failed: Option<anyhow::Error> = None;
-    let load = Load { workers: args.jobs, in_flight: args.in_flight };
-    engine.run_many(
-        load,
-        || payloads.next().map(|payload| RunRequest { payload, ..request.clone() }),
-        |index, result| {
-            bar.inc(1);
-            let line = match result {
-                Ok(report) => serde_json::to_string(&report),
-                Err(error) => {
-                    let line = serde_json::json!({"index": index, "error": {"code": error.code(), "message": error.to_string()}});
-                    failed.get_or_insert(error.into());
-                    serde_json::to_string(&line)
-                }
-            };
-            let printed = line.map_err(anyhow::Error::from).and_then(|line| ui.raw(format!("{line}\n").as_bytes()));
-            if let Err(error) = printed {
-                failed.get_or_insert(error);
-            }
-        },
-    )?;
-    bar.finish_and_clear();
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(Exit::Done),
-    }
 }
 
 /// Prints a report for people.
