@@ -12,6 +12,7 @@
 //! | [`time`] | is this an instant, and which spelling is the stored one? |
 //! | [`entry`] | may this draft be appended, and to what does it become? |
 //! | [`receipt`] | what did one run do? |
+//! | [`state`] | what follows from the entries so far? |
 //! | [`note`] | who signed which tree head? |
 //! | [`proof`] | how does one entry leave the ledger with its evidence? |
 //! | [`verify`] | is this stored ledger what it claims to be? |
@@ -33,5 +34,6 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod receipt;
+pub mod state;
 pub mod time;
 pub mod verify;
