@@ -7,6 +7,7 @@ mod bad_input;
 mod blindness;
 mod concurrency;
 mod crash;
+mod disk;
 mod first_run;
 mod hostile;
 mod ledger;

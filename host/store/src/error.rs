@@ -195,6 +195,8 @@ impl From<rusqlite::Error> for StoreError {
         match failure.code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => Self::Locked { waited_ms: 0 },
             ErrorCode::DiskFull => Self::Full,
+            // Growing the index of the write-ahead log is the one place where SQLite does not say that the disk is full.
+            ErrorCode::SystemIoFailure if extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Self::Full,
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt { detail },
             ErrorCode::ReadOnly => Self::ReadOnly { detail },
             ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {

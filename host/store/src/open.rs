@@ -291,8 +291,10 @@ pub(crate) fn writing(options: &OpenOptions) -> Result<Connection, StoreError> {
 /// A connection that does not write.
 pub(crate) fn reading(options: &OpenOptions) -> Result<Connection, StoreError> {
     let connection = if options.read_only { read_only(options)? } else { connect(options, OpenFlags::SQLITE_OPEN_READ_WRITE)? };
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    // SQLite reads the file at the first statement that needs it, which is one of these.
+    let set = |name, value| connection.pragma_update(None, name, value).map_err(|e| at(e.into(), options));
+    set("query_only", 1)?;
+    set("cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
 
@@ -326,7 +328,7 @@ fn connect(options: &OpenOptions, flags: OpenFlags) -> Result<Connection, StoreE
     // One connection is used by one thread at a time, which the borrow checker sees to.
     let connection =
         Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|e| at(e.into(), options))?;
-    tune(&connection, options)?;
+    tune(&connection, options).map_err(|e| at(e, options))?;
     Ok(connection)
 }
 
@@ -373,6 +375,11 @@ fn write_ahead(connection: &Connection, options: &OpenOptions) -> Result<(), Sto
 /// Adds what only the options know.
 pub(crate) fn at(error: StoreError, options: &OpenOptions) -> StoreError {
     if let StoreError::Unopenable { detail, .. } = error {
+        // Without a write-ahead log beside the file, SQLite cannot open it for writing on a medium that takes none, and does not say why.
+        let writable = || File::options().append(true).open(&options.path);
+        if !options.read_only && writable().is_err_and(|e| e.kind() == std::io::ErrorKind::ReadOnlyFilesystem) {
+            return StoreError::ReadOnly { detail: "the file system is read-only".to_owned() };
+        }
         return StoreError::Unopenable { path: options.path.clone(), detail };
     }
     if let StoreError::Locked { .. } = error { StoreError::Locked { waited_ms: options.busy_timeout_ms } } else { error }

@@ -1,0 +1,71 @@
+//! A full disk and a read-only file system, for real: a small file system of our own in a namespace of our own.
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Ran, Scratch, person, ran};
+
+/// Mounts, fills, frees and protects a file system of 8 MiB, and keeps what `enact` said at each stage under `$OUT`.
+const SCRIPT: &str = r#"
+step() { name=$1; shift; set +e; "$ENACT" "$@" --json >"$OUT/$name.out" 2>"$OUT/$name.err"; echo $? >"$OUT/$name.code"; set -e; }
+mkdir -p "$OUT/disk"
+mount -t tmpfs -o size=8m none "$OUT/disk"
+cd "$OUT/disk"
+step before run WF_REGISTER_USER_UNVERIFIED_V0 --payload "$OUT/ann.json"
+dd if=/dev/zero of=filler bs=1k 2>/dev/null || true
+step full run WF_REGISTER_USER_UNVERIFIED_V0 --payload "$OUT/bob.json"
+step full_init init other
+rm filler
+step after_full verify
+step again run WF_REGISTER_USER_UNVERIFIED_V0 --payload "$OUT/bob.json"
+mount -o remount,ro "$OUT/disk"
+step read_only run WF_REGISTER_USER_UNVERIFIED_V0 --payload "$OUT/cid.json"
+step read_only_init init third
+step after_read_only verify
+"#;
+
+fn step(out: &Path, name: &str) -> Ran {
+    let text = |kind: &str| std::fs::read_to_string(out.join(format!("{name}.{kind}"))).unwrap();
+    Ran { code: text("code").trim().parse().unwrap(), out: text("out"), err: text("err") }
+}
+
+fn error(ran: &Ran) -> Value {
+    let error = ran.json()["error"].clone();
+    assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{ran:#?}");
+    error
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_one_are_named_and_lose_nothing() {
+    let namespace = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script]);
+        command
+    };
+    if !namespace("true").output().is_ok_and(|made| made.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "this machine allows no mount namespace");
+        println!("did not run: this machine allows no mount namespace");
+        return;
+    }
+    let scratch = Scratch::new();
+    for name in ["ann", "bob", "cid"] {
+        scratch.file(&format!("{name}.json"), &person(name).to_string());
+    }
+    let mut script = namespace(SCRIPT);
+    script.env("ENACT", env!("CARGO_BIN_EXE_enact")).env("OUT", scratch.path()).env_remove("ENACT_WORKSPACE").env("NO_COLOR", "1");
+    ran(&script.output().unwrap()).exits(0);
+    let step = |name: &str| step(scratch.path(), name);
+
+    step("before").exits(0);
+    let full = step("full").exits(1);
+    assert_eq!(error(&full)["code"], "store_full", "{full:#?}");
+    let full = step("full_init").exits(1);
+    assert_eq!(error(&full)["code"], "disk_full", "{full:#?}");
+    let verified = step("after_full").exits(0).json();
+    assert_eq!((&verified["entries"], &verified["verdict"]), (&1.into(), &"SIGNED".into()));
+    assert_eq!(step("again").exits(0).json()["entry"]["seq"], 1);
+    assert_eq!(error(&step("read_only").exits(1))["code"], "store_read_only");
+    assert_eq!(error(&step("read_only_init").exits(1))["code"], "read_only");
+    assert_eq!(step("after_read_only").exits(0).json()["entries"], 2);
+}
