@@ -139,6 +139,63 @@ fn a_forged_read_answer_in_a_transcript_is_found_even_when_every_hash_is_made_to
     assert_eq!((&audit["diverged"][0]["code"], &audit["diverged"][0]["run"]), (&"state_read".into(), &run.as_str().into()), "{audit}");
 }
 
+/// Changes JSON text.
+fn edit(text: &mut String, change: impl Fn(&mut serde_json::Value)) {
+    let mut value = serde_json::from_str(text).unwrap();
+    change(&mut value);
+    *text = serde_json::to_string(&value).unwrap();
+}
+
+#[test]
+fn p_27_whatever_a_run_is_made_to_have_said_its_replay_says_otherwise() {
+    type Forgery = fn(&mut Parts);
+    // Every part that a re-execution determines, with the code of the comparison that finds it. Steps: 0 pure, 2 a side effect.
+    let forgeries: [(&str, Forgery); 14] = [
+        ("step_input", |p| edit(&mut p.transcript, |t| t["steps"][0]["input"] = format!("blake3:{}", "0".repeat(64)).into())),
+        ("step_outcome", |p| edit(&mut p.transcript, |t| t["steps"][0]["outcome"] = format!("blake3:{}", "0".repeat(64)).into())),
+        ("step_outcome", |p| edit(&mut p.transcript, |t| t["steps"][0]["status"] = "VIOLATION".into())),
+        ("step_outcome", |p| edit(&mut p.transcript, |t| t["steps"][0]["trap"] = true.into())),
+        ("step_target", |p| edit(&mut p.transcript, |t| t["steps"][0]["target"] = 3.into())),
+        ("step_fuel", |p| edit(&mut p.transcript, |t| t["steps"][0]["fuel"] = "1".into())),
+        ("step_missing", |p| {
+            edit(&mut p.transcript, |t| {
+                let again = t["steps"][0].clone();
+                t["steps"].as_array_mut().unwrap().push(again);
+            });
+        }),
+        ("step_extra", |p| edit(&mut p.transcript, |t| drop(t["steps"].as_array_mut().unwrap().pop()))),
+        ("exit", |p| p.receipt["exit"]["reason"] = "REJECTED".into()),
+        ("exit", |p| p.receipt["exit"]["class"] = "FAILURE".into()),
+        ("context_hash", |p| p.output = p.output.replace("ann", "eve")),
+        ("trace", |p| p.trace = p.trace.replacen("SUCCESS", "VIOLATION", 1)),
+        ("counts", |p| p.receipt["nodes"] = 99.into()),
+        ("fuel", |p| p.receipt["fuel_used"] = "7".into()),
+    ];
+    for (nth, (code, forge)) in forgeries.into_iter().enumerate() {
+        let scratch = three_runs();
+        let run = rewrite(&scratch, 0, forge);
+        let audit = scratch.enact(&["audit", "--all", "--json"]).exits(4).json();
+        let found = &audit["diverged"][0];
+        assert_eq!((&found["run"], &found["code"]), (&run.as_str().into(), &code.into()), "{nth}: {audit:#}");
+        assert_eq!((&audit["runs"], &audit["replayed"]), (&3.into(), &2.into()), "{nth}: {audit:#}");
+    }
+    // A side effect that is said to have asked for something else, and one that is said to have asked less.
+    for (code, forge) in [
+        ("host_call", (|p| p.transcript = p.transcript.replacen("AC_", "AC-", 1)) as Forgery),
+        ("host_call", |p| {
+            edit(&mut p.transcript, |t| {
+                let step = t["steps"].as_array_mut().unwrap().iter_mut().find(|s| s["calls"].is_array()).unwrap();
+                drop(step["calls"].as_array_mut().unwrap().pop());
+            });
+        }),
+    ] {
+        let scratch = three_runs();
+        rewrite(&scratch, 0, forge);
+        let audit = scratch.enact(&["audit", "--all", "--json"]).exits(4).json();
+        assert_eq!(audit["diverged"][0]["code"], code, "{audit:#}");
+    }
+}
+
 #[test]
 fn b_30_deleted_reordered_and_truncated_entries_are_found() {
     for statement in [
@@ -155,9 +212,14 @@ fn b_30_deleted_reordered_and_truncated_entries_are_found() {
 }
 
 /// The parts of a run that a forger may rewrite.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Parts {
     pub(crate) input: String,
+    pub(crate) output: String,
+    pub(crate) trace: String,
     pub(crate) transcript: String,
+    /// The receipt without the hashes of the parts, which are made to fit.
+    pub(crate) receipt: serde_json::Value,
 }
 
 /// Rewrites parts of one run and makes the receipts, the chain, the tree and the head fit again: what a forger with the database
@@ -170,30 +232,35 @@ pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) 
         let bytes: Vec<u8> = sql.query_row(&format!("SELECT {column} FROM run_parts WHERE seq = ?1"), [seq], |r| r.get(0)).unwrap();
         String::from_utf8(bytes).unwrap()
     };
-    let old = Parts { input: text("input"), transcript: text("transcript") };
-    let mut new = Parts { input: old.input.clone(), transcript: old.transcript.clone() };
+    let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [seq], |r| r.get(0)).unwrap();
+    let receipt = Entry::parse(&bytes).unwrap().records[0].payload.clone();
+    let old = Parts { input: text("input"), output: text("output"), trace: text("trace"), transcript: text("transcript"), receipt };
+    let mut new = old.clone();
     change(&mut new);
-    assert!(old.input != new.input || old.transcript != new.transcript, "the forgery changed nothing: {}", old.transcript);
+    assert!(old != new, "the forgery changed nothing: {}", old.transcript);
     sql.execute(
-        "UPDATE run_parts SET input = ?1, transcript = ?2 WHERE seq = ?3",
-        params![new.input.as_bytes(), new.transcript.as_bytes(), seq],
+        "UPDATE run_parts SET input = ?1, output = ?2, trace = ?3, transcript = ?4 WHERE seq = ?5",
+        params![new.input.as_bytes(), new.output.as_bytes(), new.trace.as_bytes(), new.transcript.as_bytes(), seq],
     )
     .unwrap();
-    let hashes = [
-        (context_hash(old.input.as_bytes()).to_string(), context_hash(new.input.as_bytes()).to_string()),
-        (blob_hash(old.transcript.as_bytes()).to_string(), blob_hash(new.transcript.as_bytes()).to_string()),
-    ];
+    let exit = &new.receipt["exit"];
+    sql.execute(
+        "UPDATE runs SET class = ?1, reason = ?2, code = ?3 WHERE seq = ?4",
+        params![exit["class"].as_str(), exit["reason"].as_str(), exit["code"].as_str(), seq],
+    )
+    .unwrap();
+    new.receipt["input"] = context_hash(new.input.as_bytes()).to_string().into();
+    new.receipt["output"] = context_hash(new.output.as_bytes()).to_string().into();
+    new.receipt["trace"] = blob_hash(new.trace.as_bytes()).to_string().into();
+    new.receipt["transcript"] = blob_hash(new.transcript.as_bytes()).to_string().into();
     let size: i64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
     let mut head = Head::empty();
     for at in 0..size {
         let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [at], |r| r.get(0)).unwrap();
-        let mut json = String::from_utf8(bytes).unwrap();
-        for (from, to) in &hashes {
-            if at == seq {
-                json = json.replace(from, to);
-            }
+        let mut entry = Entry::parse(&bytes).unwrap();
+        if at == seq {
+            entry.records[0].payload = new.receipt.clone();
         }
-        let entry = Entry::parse(json.as_bytes()).unwrap();
         let origin = entry.origin.clone();
         let draft = Draft { protocol: entry.protocol, at: entry.at, records: entry.records, local: entry.local };
         let sealed = seal(&head, &origin, draft).unwrap();
