@@ -1,7 +1,8 @@
-//! The seven kinds of artifact as types, and how one is read.
+//! The kinds of artifact as types, and how one is read.
 //!
 //! Reading checks the shape of one file alone: unknown fields, prefixes, the code against the file stem. Whether artifacts fit
-//! together is `compile`'s business.
+//! together is `compile`'s business. Governance (`LC_`, `AM_`, `AS_`) is carried and sealed, not understood: its members are the
+//! business of whoever judges records.
 
 use crate::Map;
 use crate::problem::Problem;
@@ -16,10 +17,12 @@ use serde_json::Value;
 
 mod capability;
 mod contract;
+mod governance;
 mod strict;
 
 pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Operation, SideEffect, Transform};
 pub use contract::{Contract, InputField, OnResult, OutputField, StatusContract, Step, ValueType};
+pub use governance::Governance;
 
 /// Nesting that an artifact may have. Deeper is nothing a person wrote; it also bounds every recursive walk below.
 pub const ARTIFACT_DEPTH_MAX: usize = 64;
@@ -51,6 +54,8 @@ pub enum Artifact {
     SideEffect(SideEffect),
     /// `RB_`: which implementation serves which capability in one environment.
     Binding(Binding),
+    /// `LC_`, `AM_`, `AS_`: what may be recorded, opaque here.
+    Governance(Governance),
 }
 
 /// `IN_`: the JSON Schema (2020-12) of a payload. The schema itself is compiled and applied by whoever answers `ValidateIntent`.
@@ -180,6 +185,7 @@ impl Artifact {
             Self::Transform(a) => &a.code,
             Self::SideEffect(a) => &a.code,
             Self::Binding(a) => &a.code,
+            Self::Governance(a) => a.code(),
         }
     }
 
@@ -194,6 +200,7 @@ impl Artifact {
             Self::Transform(a) => &a.summary,
             Self::SideEffect(a) => &a.summary,
             Self::Binding(a) => &a.summary,
+            Self::Governance(a) => a.summary(),
         }
     }
 
@@ -241,7 +248,9 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
             "bad_code",
             stem,
             "code",
-            format!("`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB or EV"),
+            format!(
+                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM or AS"
+            ),
         ));
     }
     match prefix {
@@ -251,11 +260,12 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
         "CC_" => typed(stem, value).map(Artifact::Contract),
         "CT_" => typed(stem, value).map(Artifact::Transform),
         "CS_" => typed(stem, value).map(Artifact::SideEffect),
-        _ => typed(stem, value).map(Artifact::Binding),
+        "RB_" => typed(stem, value).map(Artifact::Binding),
+        _ => Governance::read(stem, value).map(Artifact::Governance),
     }
 }
 
-/// Whether a code has one of the seven prefixes, a name and a version.
+/// Whether a code has one of the ten prefixes, a name and a version.
 #[must_use]
 pub fn is_code(code: &str) -> bool {
     let Some((prefix, rest)) = code.split_once('_') else {
@@ -264,7 +274,7 @@ pub fn is_code(code: &str) -> bool {
     let Some((name, version)) = rest.rsplit_once("_V") else {
         return false;
     };
-    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV")
+    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS")
         && code.len() <= NAME_BYTES_MAX
         && !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

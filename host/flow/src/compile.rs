@@ -6,6 +6,7 @@
 mod binding;
 mod capability;
 mod contract;
+mod governance;
 mod graph;
 
 use crate::artifact::{self, Artifact};
@@ -56,6 +57,7 @@ pub fn check(artifacts: &[Artifact], modules: &BTreeMap<String, String>) -> Vec<
             Artifact::SideEffect(effect) => checker.side_effect(effect),
             Artifact::Binding(binding) => checker.binding(binding),
             Artifact::Intent(intent) => checker.intent(intent),
+            Artifact::Governance(governance) => checker.governance(governance),
             Artifact::Event(_) => {}
         }
     }

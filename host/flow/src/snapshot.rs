@@ -105,6 +105,13 @@ impl Snapshot {
         self.artifacts.get(code)
     }
 
+    /// The artifacts that govern what may be recorded, code and whole content, sorted by code.
+    pub fn governance(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.artifacts
+            .iter()
+            .filter_map(|(code, artifact)| if let Artifact::Governance(g) = artifact { Some((code.as_str(), g.value())) } else { None })
+    }
+
     /// The graph of a workflow.
     #[must_use]
     pub fn dag(&self, workflow: &str) -> Option<&Dag> {

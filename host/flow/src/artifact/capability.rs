@@ -77,6 +77,9 @@ pub struct SideEffect {
     /// Bounds of a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitOverrides>,
+    /// Whether it may only carry out what a lifecycle lists under `effects` (B-36).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub governed: bool,
 }
 
 /// One operation of a side effect.
@@ -121,6 +124,11 @@ impl Import {
             Self::Random => "random",
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// `RB_`: one environment.

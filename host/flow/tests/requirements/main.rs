@@ -3,6 +3,7 @@
 
 mod admission;
 mod binding;
+mod governance;
 mod graph;
 mod load;
 mod molecule;

@@ -2,7 +2,7 @@
 
 use enact_flow::artifact::parse;
 use enact_flow::compile::compile;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 10] = [
     ("IN_", "intent"),
     ("EV_", "event"),
     ("WF_", "workflow"),
@@ -42,14 +42,58 @@ const KINDS: [(&str, &str); 7] = [
     ("CT_", "transform"),
     ("CS_", "side-effect"),
     ("RB_", "binding"),
+    ("LC_", "lifecycle"),
+    ("AM_", "matrix"),
+    ("AS_", "assets"),
 ];
+
+/// The shipped modules by name; which bytes they have is of no concern here.
+fn shipped_modules() -> BTreeMap<String, String> {
+    let mut modules = BTreeMap::new();
+    for folder in std::fs::read_dir(protocol().join("../capabilities")).unwrap() {
+        let folder = folder.unwrap();
+        let name = folder.file_name().to_string_lossy().into_owned();
+        if folder.path().join(format!("{name}.wasm")).is_file() {
+            modules.insert(name, format!("blake3:{}", "0".repeat(64)));
+        }
+    }
+    assert!(modules.len() > 5, "only {modules:?}");
+    modules
+}
 
 #[test]
 fn all_packs_together_are_one_snapshot() {
     let artifacts: Vec<_> = files().iter().map(|(stem, bytes)| parse(stem, bytes).unwrap()).collect();
-    if let Err(problems) = compile(&artifacts, &BTreeMap::new()) {
-        panic!("{problems:#?}");
+    match compile(&artifacts, &shipped_modules()) {
+        Ok(snapshot) => assert!(snapshot.governance().count() >= 20),
+        Err(problems) => panic!("{problems:#?}"),
     }
+}
+
+#[test]
+fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
+    let mut told = 0;
+    for pack in std::fs::read_dir(protocol().join("packs")).unwrap() {
+        let examples = pack.unwrap().path().join("examples");
+        let Ok(story) = std::fs::read(examples.join("story.json")) else {
+            continue;
+        };
+        let story: Vec<Value> = serde_json::from_slice(&story).unwrap();
+        assert!(story[0]["found"]["roles"].is_array(), "{} begins with the founding", examples.display());
+        let mut files: Vec<_> = story.iter().filter_map(|step| step["file"].as_str()).map(|file| examples.join(file)).collect();
+        for (step, file) in story.iter().filter(|step| step["file"].is_string()).zip(&files) {
+            let proposal: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            let records = proposal.as_array().cloned().unwrap_or_else(|| vec![proposal.clone()]);
+            assert_eq!(records[0]["actor"], step["as"], "{}", file.display());
+            assert!(step["why"].is_string() && step["expect"].is_string(), "{step}");
+        }
+        files.sort();
+        files.dedup();
+        let there = std::fs::read_dir(&examples).unwrap().filter(|file| file.as_ref().unwrap().file_name() != "story.json").count();
+        assert_eq!(files.len(), there, "{}", examples.display());
+        told += 1;
+    }
+    assert_eq!(told, 7);
 }
 
 #[test]
@@ -77,7 +121,7 @@ fn a_lock_fits_its_published_schema() {
 #[test]
 fn schemas_and_types_refuse_the_same() {
     // One artifact of each kind, broken in one way each; both sides must say no.
-    let set = crate::support::set();
+    let set = crate::support::set().add(json!({ "code": "AM_LETTER_V0", "summary": "", "rows": [{ "row": "any", "actions": ["X"] }] }));
     let breaks = [
         ("IN_LETTER_V0", "/schema", Value::from(1)),
         ("EV_LETTER_FILED_V0", "/summary", Value::Null),
@@ -85,7 +129,9 @@ fn schemas_and_types_refuse_the_same() {
         ("CC_FILE_LETTER_V0", "/pipeline/0/on_result/SUCCESS", Value::from("retry")),
         ("CT_PURE_STAMP_V0", "/inputs/text/type", Value::from("date")),
         ("CS_SHELF_V0", "/imports/0", Value::from("http")),
+        ("CS_SHELF_V0", "/governed", Value::from("yes")),
         ("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/extra", Value::Null),
+        ("AM_LETTER_V0", "/summary", Value::from(1)),
     ];
     for (code, pointer, value) in breaks {
         let (_, kind) = KINDS.iter().find(|(prefix, _)| code.starts_with(prefix)).unwrap();
