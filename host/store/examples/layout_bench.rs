@@ -47,6 +47,9 @@ const LAYOUTS: [(&str, &str, bool, bool); 5] = [
     ),
 ];
 
+/// The spaces by their numbers.
+const WORDS: [&str; 6] = ["actor", "asset", "balance", "consumed", "subject", "system"];
+
 fn rows(seq: u64) -> [(i64, String, String); 3] {
     let subject = format!("Settlement:SET-20260417-{seq:09}");
     let value = format!(
@@ -59,7 +62,6 @@ fn rows(seq: u64) -> [(i64, String, String); 3] {
 }
 
 fn fill(connection: &mut Connection, number: bool, sorted: bool, from: u64, to: u64, batch: u64) -> f64 {
-    const WORDS: [&str; 6] = ["actor", "asset", "balance", "consumed", "subject", "system"];
     let started = Instant::now();
     let mut seq = from;
     while seq < to {
@@ -96,6 +98,47 @@ fn rate(count: u64, seconds: f64) -> f64 {
     count as f64 / seconds
 }
 
+/// What an audit costs beside folding: the rows of each entry, by key or as they come. Seconds.
+fn audit(reader: &Connection, name: &str, number: bool, entries: u64) -> f64 {
+    let started = Instant::now();
+    if name.starts_with("log") {
+        let mut statement = reader.prepare("SELECT space, key, seq, value FROM state").unwrap();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            assert!(!row.get_ref(3).unwrap().as_str().unwrap().is_empty());
+        }
+    } else {
+        let mut statement = reader.prepare("SELECT value FROM state WHERE space = ?1 AND key = ?2 AND seq = ?3").unwrap();
+        for seq in 0..entries {
+            for (nth, (space, key, _)) in rows(seq).into_iter().enumerate() {
+                let found = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_str()?.len());
+                let found = if number {
+                    statement.query_row(params![space, key, seq.cast_signed()], found)
+                } else {
+                    statement.query_row(params![WORDS[usize::try_from(space).unwrap()], key, seq.cast_signed()], found)
+                };
+                assert!(found.is_ok() || nth == 1);
+            }
+        }
+    }
+    started.elapsed().as_secs_f64()
+}
+
+/// Present rows of random keys a second.
+fn lookups(reader: &Connection, number: bool, entries: u64) -> f64 {
+    let started = Instant::now();
+    let mut statement = reader.prepare("SELECT value FROM state WHERE space = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 1").unwrap();
+    for nth in 0..100_000u64 {
+        let key = format!("Settlement:SET-20260417-{:09}", nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % entries);
+        if number {
+            statement.query_row(params![4, key], |row| row.get::<_, String>(0)).unwrap();
+        } else {
+            statement.query_row(params!["subject", key], |row| row.get::<_, String>(0)).unwrap();
+        }
+    }
+    rate(100_000, started.elapsed().as_secs_f64())
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let parent = arguments.next().map_or_else(std::env::temp_dir, Into::into);
@@ -118,41 +161,8 @@ fn main() {
         connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         let reader = Connection::open(&path).unwrap();
         reader.execute_batch("PRAGMA cache_size = -16384").unwrap();
-        // What an audit costs beside folding: the rows of each entry, by key or as they come.
-        let started = Instant::now();
-        if name.starts_with("log") {
-            let mut statement = reader.prepare("SELECT space, key, seq, value FROM state").unwrap();
-            let mut rows = statement.query([]).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                assert!(!row.get_ref(3).unwrap().as_str().unwrap().is_empty());
-            }
-        } else {
-            let mut statement = reader.prepare("SELECT value FROM state WHERE space = ?1 AND key = ?2 AND seq = ?3").unwrap();
-            const WORDS: [&str; 6] = ["actor", "asset", "balance", "consumed", "subject", "system"];
-            for seq in 0..preload + total {
-                for (nth, (space, key, _)) in rows(seq).into_iter().enumerate() {
-                    let found = |row: &rusqlite::Row<'_>| Ok(row.get_ref(0)?.as_str()?.len());
-                    let found = if number {
-                        statement.query_row(params![space, key, seq.cast_signed()], found)
-                    } else {
-                        statement.query_row(params![WORDS[usize::try_from(space).unwrap()], key, seq.cast_signed()], found)
-                    };
-                    assert!(found.is_ok() || nth == 1);
-                }
-            }
-        }
-        let audit = started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        let mut statement = reader.prepare("SELECT value FROM state WHERE space = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 1").unwrap();
-        for nth in 0..100_000u64 {
-            let key = format!("Settlement:SET-20260417-{:09}", nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (preload + total));
-            if number {
-                statement.query_row(params![4, key], |row| row.get::<_, String>(0)).unwrap();
-            } else {
-                statement.query_row(params!["subject", key], |row| row.get::<_, String>(0)).unwrap();
-            }
-        }
-        let lookups = rate(100_000, started.elapsed().as_secs_f64());
+        let audit = audit(&reader, name, number, preload + total);
+        let lookups = lookups(&reader, number, preload + total);
         writeln!(
             out,
             "{name:<28} {:>7.0} entries/s ({:>7.0} while loading), log file {} MiB, {} bytes of file an entry, audit {:>4.1} s, {lookups:>7.0} present rows/s",

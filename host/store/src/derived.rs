@@ -36,8 +36,7 @@ pub struct EntryRows<'a> {
     pub rows: &'a [Put],
 }
 
-/// The present row of a key and the entry that wrote it. Not a case of [`at`]: SQLite plans a statement anew whenever a bound that it
-/// compares a range with changes, a fifth of all time in a batch.
+/// The present row of a key and the entry that wrote it.
 pub(crate) fn present(connection: &Connection, space: Space, key: &str) -> Result<Option<(u64, String)>, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq, value FROM state WHERE space = ?1 AND key = ?2 ORDER BY seq DESC LIMIT 1")?;

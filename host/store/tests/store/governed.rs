@@ -71,8 +71,11 @@ pub(crate) fn add(key: &str) -> Value {
     json!({"key": key})
 }
 
-/// Everything that can be seen of the ledger and its state.
-pub(crate) fn everything(reader: &mut Reader) -> (Head, Option<String>, Vec<(u64, Option<Vec<u8>>, Vec<Put>)>, usize) {
+/// An entry with its bytes and its rows.
+type Step = (u64, Option<Vec<u8>>, Vec<Put>);
+
+/// Everything that can be seen of the ledger and its state: head, note, entries, number of refusals.
+pub(crate) fn everything(reader: &mut Reader) -> (Head, Option<String>, Vec<Step>, usize) {
     reader.begin().unwrap();
     let mut entries = Vec::new();
     reader
