@@ -34,6 +34,20 @@ pub enum StoreError {
         /// Newest format that this version reads.
         supported: i64,
     },
+    /// There is something where a copy is to be written.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// Where the copy was to go.
+        path: PathBuf,
+    },
+    /// A judge answered an entry that does not follow the head it was given, or rows out of order. A bug in the judge.
+    #[error("entry {seq} was judged wrongly: {what}")]
+    Judged {
+        /// Place that the entry would have had.
+        seq: u64,
+        /// What is wrong with the answer.
+        what: &'static str,
+    },
     /// The ledger carries another name than the caller expected.
     #[error("the ledger is `{found}`, not `{expected}`")]
     Origin {
@@ -132,6 +146,8 @@ impl StoreError {
             Self::Missing { .. } => "store_missing",
             Self::Foreign { .. } => "store_foreign",
             Self::Newer { .. } => "store_newer",
+            Self::Exists { .. } => "store_exists",
+            Self::Judged { .. } => "store_judged",
             Self::Origin { .. } => "store_origin",
             Self::PublicKey { .. } => "store_public_key",
             Self::ReadOnly { .. } => "store_read_only",
@@ -167,6 +183,7 @@ impl StoreError {
             Self::Missing { .. } => "create a workspace first, or name the folder of an existing one",
             Self::Foreign { .. } => "name another file; this one was left as it is",
             Self::Newer { .. } => "use the version of the program that wrote the ledger, or a later one",
+            Self::Exists { .. } => "name a file that does not exist; nothing is ever overwritten",
             Self::Origin { .. } | Self::PublicKey { .. } => {
                 "the file belongs to another ledger; restore the right one or correct the configuration"
             }
@@ -178,7 +195,7 @@ impl StoreError {
             Self::Quarantined { .. } => "an audit found the store to differ from its history; rebuild it",
             Self::Kind { .. } => "a store keeps the kind of its first write; bind another store",
             Self::Io { .. } => "check the disk; read the ledger again before you repeat an append",
-            Self::Range { .. } | Self::Sqlite { .. } => "this should not happen; report it with the message above",
+            Self::Judged { .. } | Self::Range { .. } | Self::Sqlite { .. } => "this should not happen; report it with the message above",
         }
         .to_owned()
     }

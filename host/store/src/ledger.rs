@@ -55,14 +55,20 @@ pub(crate) fn seq_of(connection: &Connection, run_id: &str) -> Result<Option<u64
     seq.map(|seq| unsigned(seq, "a sequence number")).transpose()
 }
 
-/// Stores a sealed entry and its run.
-pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> Result<(), StoreError> {
+/// Stores a sealed entry; answers its number as a column.
+pub(crate) fn insert_entry(connection: &Connection, sealed: &Sealed) -> Result<i64, StoreError> {
     let seq = column(sealed.seq)?;
     connection.prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?.execute(params![
         seq,
         sealed.bytes,
         sealed.leaf
     ])?;
+    Ok(seq)
+}
+
+/// Stores a sealed entry and its run.
+pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> Result<(), StoreError> {
+    let seq = insert_entry(connection, sealed)?;
     connection
         .prepare_cached(
             "INSERT INTO runs(seq, run_id, workflow, snapshot, binding, at, class, reason, code) \
@@ -73,4 +79,10 @@ pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> 
         .prepare_cached("INSERT INTO run_parts(seq, trace, transcript, input, output) VALUES(?1, ?2, ?3, ?4, ?5)")?
         .execute(params![seq, run.trace, run.transcript, run.input, run.output])?;
     Ok(())
+}
+
+/// Content by its hash.
+pub(crate) fn blob(connection: &Connection, class: &str, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT bytes FROM blobs WHERE hash = ?1 AND class = ?2")?;
+    Ok(statement.query_row([hash, class], |row| row.get(0)).optional()?)
 }

@@ -3,6 +3,8 @@
 //!
 //! - [`Store`] opens or creates the file; [`Reader`] and [`Writer`] have connections of their own.
 //! - [`Writer::append`] is the only way in for a run: a batch of [`Commit`]s, one durable transaction, one sync.
+//! - [`Writer::append_governed`] is the only way in for governed records: a batch of drafts that a [`Judge`] decides about inside the
+//!   transaction, and the rows of the derived state that they write.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
 //!
@@ -10,16 +12,21 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod backup;
+mod cache;
 mod catalog;
 mod commit;
+mod derived;
 mod error;
 pub mod event;
 mod fold;
+mod governed;
 mod ledger;
 mod model;
 mod number;
 mod open;
 mod reader;
+mod refusals;
 mod schema;
 pub mod stage;
 pub mod state;
@@ -27,14 +34,18 @@ mod stats;
 mod wal;
 mod writer;
 
+pub use backup::{Copied, Progress};
+pub use derived::{EntryRows, Moment, StateRow};
 pub use error::StoreError;
 pub use fold::Fold;
+pub use governed::{Judge, TxView};
 pub use model::{
     Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint, StoredEntry,
     StoredRun, Write,
 };
 pub use open::{Create, OpenOptions, Store};
 pub use reader::{EntryRef, Reader};
+pub use refusals::{RefusedProposal, StoredRefusal};
 pub use schema::FORMAT;
 pub use state::{StateRead, conflict};
 pub use stats::Stats;

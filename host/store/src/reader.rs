@@ -1,10 +1,11 @@
 //! Reading a ledger: entries, runs, snapshots, checkpoints, and the host stores through [`crate::StateRead`]. Hands bytes over as stored;
 //! checking them is the core's business.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use enact_core::entry::Head;
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, Row as SqlRow, params};
 
 use crate::catalog::{self, Catalog, Entry};
 use crate::error::StoreError;
@@ -29,13 +30,15 @@ pub struct EntryRef<'a> {
 
 /// A connection for reading. Each call sees one moment of the ledger; between [`Reader::begin`] and [`Reader::end`] all calls see the same.
 pub struct Reader {
-    connection: Connection,
+    pub(crate) connection: Connection,
     shared: Arc<Shared>,
+    /// Whether the file was seen to have the tables of the derived state. Another process may bring it up to date while we read.
+    pub(crate) governed: Cell<bool>,
 }
 
 impl Reader {
     pub(crate) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared }
+        Self { connection, shared, governed: Cell::new(false) }
     }
 
     /// Holds the present moment until [`Reader::end`]. The write-ahead log grows as long as anyone does, so not for long. Does nothing
@@ -61,6 +64,11 @@ impl Reader {
             self.connection.execute_batch("COMMIT")?;
         }
         Ok(())
+    }
+
+    /// Whether a moment is held.
+    pub(crate) fn is_held(&self) -> bool {
+        !self.connection.is_autocommit()
     }
 
     /// Where the ledger stands.
@@ -189,14 +197,14 @@ impl Reader {
         Ok(found)
     }
 
-    /// Number of runs.
+    /// Number of runs. Linear in it.
     ///
     /// # Errors
     /// Whatever SQLite reports.
     pub fn run_count(&mut self) -> Result<u64, StoreError> {
-        // Entries are runs and nothing is ever deleted, so the last number tells; counting would read the whole table.
-        let last: Option<i64> = self.connection.prepare_cached("SELECT max(seq) FROM runs")?.query_row([], |row| row.get(0))?;
-        last.map_or(Ok(0), |last| unsigned(last, "a sequence number").map(|last| last.saturating_add(1)))
+        // Not every entry is a run, so the last number does not tell. Reads the narrowest index.
+        let count = self.connection.prepare_cached("SELECT count(*) FROM runs")?.query_row([], |row| row.get(0))?;
+        unsigned(count, "the number of runs")
     }
 
     /// A sealed protocol snapshot by its hash.
@@ -212,8 +220,11 @@ impl Reader {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn blob(&mut self, class: &str, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT bytes FROM blobs WHERE hash = ?1 AND class = ?2")?;
-        Ok(statement.query_row([hash, class], |row| row.get(0)).optional()?)
+        self.blob_of(class, hash)
+    }
+
+    pub(crate) fn blob_of(&self, class: &str, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        ledger::blob(&self.connection, class, hash)
     }
 
     /// Every host store by name, quarantined ones included.
@@ -244,7 +255,7 @@ impl Catalog for Reader {
     }
 }
 
-fn entry<'r>(row: &'r SqlRow<'_>) -> Result<EntryRef<'r>, StoreError> {
+pub(crate) fn entry<'r>(row: &'r SqlRow<'_>) -> Result<EntryRef<'r>, StoreError> {
     let seq = unsigned(row.get(0)?, "a sequence number")?;
     let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
     Ok(EntryRef { seq, bytes, leaf: leaf(row, 2, seq)? })

@@ -9,6 +9,7 @@ use enact_core::entry::{Draft, Head, seal};
 use enact_core::time::Instant;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::error::StoreError;
 use crate::ledger;
@@ -24,10 +25,12 @@ pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// A connection for appending.
 pub struct Writer {
-    connection: Connection,
-    shared: Arc<Shared>,
+    pub(crate) connection: Connection,
+    pub(crate) shared: Arc<Shared>,
     /// Pages in the write-ahead log at which the next checkpoint is due.
     due_pages: u32,
+    /// Present rows of the derived state, from one batch to the next.
+    pub(crate) cache: Cache,
 }
 
 /// What a checkpoint found and moved.
@@ -46,7 +49,7 @@ impl Writer {
             counters.committed(u32::try_from(pages).unwrap_or(0));
             Ok(())
         }))?;
-        Ok(Self { connection, shared, due_pages: SOFT_PAGES })
+        Ok(Self { connection, shared, due_pages: SOFT_PAGES, cache: Cache::default() })
     }
 
     /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.
@@ -69,10 +72,7 @@ impl Writer {
         let result = append(&mut self.connection, &self.shared.origin, batch, now, sign);
         let (answers, durable) = result.map_err(|e| open::at(e, &self.shared.options))?;
         self.count(&answers, durable);
-        // The batch is durable whatever becomes of this: a checkpoint that fails is due again after the next batch.
-        if durable && self.checkpoint_if_due().is_err() {
-            self.due_pages = 0;
-        }
+        self.checkpoint_after(durable);
         Ok(answers)
     }
 
@@ -161,6 +161,13 @@ impl Writer {
         Ok(Checkpointed { pages, moved })
     }
 
+    /// The batch is durable whatever becomes of this: a checkpoint that fails is due again after the next batch.
+    pub(crate) fn checkpoint_after(&mut self, durable: bool) {
+        if durable && self.checkpoint_if_due().is_err() {
+            self.due_pages = 0;
+        }
+    }
+
     /// Wakes the background thread from the first bound on, and catches up itself from the second one on.
     fn checkpoint_if_due(&mut self) -> Result<(), StoreError> {
         let pages = self.shared.counters.wal_pages();
@@ -193,7 +200,7 @@ impl Writer {
     }
 
     /// One durable transaction.
-    fn durable<T>(&mut self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn durable<T>(&mut self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -268,7 +275,7 @@ fn append_one(
 }
 
 /// The later of two instants. A clock that cannot be read is left to the core to refuse.
-fn later(head: &str, now: &str) -> String {
+pub(crate) fn later(head: &str, now: &str) -> String {
     match Instant::parse(now) {
         Some(now) if now.as_str() < head => head.to_owned(),
         Some(now) => now.into(),

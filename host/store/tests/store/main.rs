@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod append;
+mod backup;
 mod crash;
 mod events;
 mod files;
+mod format;
+mod governed;
 mod model;
 mod support;
 mod tamper;
+mod torn;

@@ -1,0 +1,109 @@
+//! A file of format 1: brought up to date when it is opened for writing, readable as it is otherwise.
+
+use std::path::Path;
+
+use enact_core::state::{Space, StateView as _};
+use enact_store::{FORMAT, OpenOptions, Store, StoreError};
+
+use crate::governed::{add, append};
+use crate::support::{Bench, KEY, NOW, commit, one, sign};
+use crate::tamper::findings;
+
+/// Format 1 is format 2 without these.
+const AWAY: &str = "DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
+
+/// A ledger of format 1 with one entry, all of it in the file.
+fn old() -> Bench {
+    let bench = Bench::new();
+    one(&mut bench.store.writer().unwrap(), commit("a")).unwrap();
+    bench.raw().execute_batch(AWAY).unwrap();
+    bench
+}
+
+fn format(path: &Path) -> i64 {
+    rusqlite::Connection::open(path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn an_old_file_is_brought_up_to_date_when_it_is_opened_for_writing() {
+    let bench = old();
+    let store = Store::open(&OpenOptions::new(bench.path())).unwrap();
+    assert_eq!(format(&bench.path()), FORMAT);
+    let mut writer = store.writer().unwrap();
+    append(&mut writer, &[add("k")]).unwrap();
+    one(&mut writer, commit("b")).unwrap();
+    let mut reader = store.reader().unwrap();
+    assert_eq!(findings(&mut reader), Vec::<String>::new());
+    assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((1, "1".to_owned())));
+    assert_eq!((reader.run_by_id("a").unwrap().unwrap().seq, reader.run_count().unwrap()), (0, 2));
+    drop((reader, writer, store));
+    // Word for word what a new file has: it opens again.
+    Store::open(&OpenOptions::new(bench.path())).unwrap();
+}
+
+#[test]
+fn an_old_file_opened_for_reading_only_stays_as_it_is_and_has_no_state() {
+    let bench = old();
+    let store = Store::open(&OpenOptions::new(bench.path()).read_only()).unwrap();
+    let mut reader = store.reader().unwrap();
+    assert_eq!(reader.head().unwrap().size, 1);
+    assert_eq!(reader.state(Space::Balance, "k").unwrap(), None);
+    assert_eq!(reader.state_at(Space::Balance, "k", 9).unwrap(), None);
+    assert_eq!(reader.state_history(Space::Balance, "k", None, 9).unwrap(), []);
+    assert_eq!(reader.state_rows(Space::Balance, "", None, 9).unwrap(), []);
+    assert_eq!(reader.refusals(0, 9).unwrap(), []);
+    assert_eq!(reader.moment(None).unwrap().get(Space::Balance, "k").unwrap(), None);
+    let mut seen = 0;
+    reader
+        .entries_with_state(0, |step| {
+            assert!(step.entry.is_some() && step.rows.is_empty());
+            seen += 1;
+            Ok::<(), StoreError>(())
+        })
+        .unwrap();
+    assert_eq!((seen, format(&bench.path())), (1, 1));
+    // Someone else brings it up to date while we read.
+    append(&mut Store::open(&OpenOptions::new(bench.path())).unwrap().writer().unwrap(), &[add("k")]).unwrap();
+    assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((1, "1".to_owned())));
+}
+
+#[test]
+fn a_writer_of_a_store_opened_before_finds_the_tables() {
+    let bench = Bench::new();
+    bench.raw().execute_batch(AWAY).unwrap();
+    append(&mut bench.store.writer().unwrap(), &[add("k")]).unwrap();
+    assert_eq!(format(&bench.path()), FORMAT);
+}
+
+#[test]
+fn an_old_file_that_is_not_the_one_meant_or_not_whole_is_left_as_it_is() {
+    let bench = old();
+    assert!(Store::open(&OpenOptions::new(bench.path()).create("other.example", KEY)).is_err());
+    assert_eq!(format(&bench.path()), 1);
+    for change in ["CREATE TABLE state(x)", "DROP TABLE events", "CREATE VIEW v AS SELECT 1"] {
+        let bench = old();
+        bench.raw().execute_batch(change).unwrap();
+        for options in [OpenOptions::new(bench.path()), OpenOptions::new(bench.path()).read_only()] {
+            let error = Store::open(&options).map(|_| ()).unwrap_err();
+            assert_eq!(error.code(), "store_corrupt", "{change}");
+        }
+        assert_eq!(format(&bench.path()), 1);
+    }
+}
+
+#[test]
+fn several_who_open_an_old_file_at_once_all_get_in() {
+    let bench = old();
+    let path = bench.path();
+    std::thread::scope(|scope| {
+        for nth in 0..6 {
+            let path = &path;
+            scope.spawn(move || {
+                let store = Store::open(&OpenOptions::new(path)).unwrap();
+                let batch = [commit(&format!("run-{nth}"))];
+                store.writer().unwrap().append(&batch, NOW, &sign).unwrap().remove(0).unwrap();
+            });
+        }
+    });
+    assert_eq!(Store::open(&OpenOptions::new(&path)).unwrap().reader().unwrap().head().unwrap().size, 7);
+}
