@@ -242,6 +242,18 @@ impl Protocol {
         &self.assets
     }
 
+    /// The policies that rows rely on.
+    pub fn policies(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().filter_map(|row| row.decl.access.as_deref())
+    }
+
+    /// The subject under which the decisions about a subject, an action and a policy are recorded; nothing when the snapshot has no
+    /// lifecycle of decisions.
+    #[must_use]
+    pub fn decision_subject(&self, subject: &str, action: &str, policy: &str) -> Option<String> {
+        Some(super::schema::decision_subject(self.decisions.as_deref()?, subject, action, policy))
+    }
+
     /// The pattern that an account's name belongs to.
     #[must_use]
     pub(super) fn account<'a>(&'a self, name: &'a str) -> Option<Found<'a>> {

@@ -7,6 +7,8 @@ mod assets;
 mod lifecycle;
 mod matrix;
 
+pub(super) use lifecycle::proposes;
+
 use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString as _};
