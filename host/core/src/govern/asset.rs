@@ -62,7 +62,7 @@ fn undepreciated(case: &Case<'_>, known: &[Known<'_>], balances: &Balances) -> R
 /// `⌈units × part ÷ whole⌉` without overflow, for `part ≤ whole`.
 fn share(units: u128, part: u64, whole: u64) -> u128 {
     let (part, whole) = (u128::from(part), u128::from(whole.max(1)));
-    let (quotient, rest) = (units / whole, units % whole);
+    let (quotient, rest) = (units.checked_div(whole).unwrap_or_default(), units.checked_rem(whole).unwrap_or_default());
     // The rest is below 2^64, so its product with a part is exact.
     quotient.saturating_mul(part).saturating_add(rest.saturating_mul(part).div_ceil(whole))
 }
@@ -92,10 +92,11 @@ fn ratio(case: &Case<'_>, known: &[Known<'_>]) -> Result<(), Fault> {
         let mut arisen = Some(0_u128);
         for (name, asset) in sources {
             let (Some(given), Some((take, give))) = (retired.get(name.as_str()), asset.into.get(target)) else { continue };
-            if given % take != 0 || used.insert(name, target).is_some() {
+            if given.checked_rem(*take) != Some(0) || used.insert(name, target).is_some() {
                 return wrong(&format!("{given} of `{name}` are given up, in parts of {take} and for one asset at a time"));
             }
-            arisen = arisen.and_then(|sum| (given / take).checked_mul(*give).and_then(|part| sum.checked_add(part)));
+            let part = given.checked_div(*take).and_then(|parts| parts.checked_mul(*give));
+            arisen = arisen.and_then(|sum| part.and_then(|part| sum.checked_add(part)));
         }
         if arisen != Some(issued) {
             return wrong("what is given up gives another number");

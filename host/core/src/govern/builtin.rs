@@ -74,9 +74,9 @@ fn lifecycle(record: &str, kind: Kind, subject: &str, summary: &str, actions: Ve
 }
 
 fn action(core: Option<Core>, summary: &str, members: &[Member]) -> Action {
-    let field = |(name, type_, required): &Member| {
+    let field = |(name, type_, _): &Member| {
         let max_bytes = MAX_BYTES;
-        ((*name).to_owned(), Field { type_: *type_, required: *required, keep: false, fixed: false, one_of: None, max_bytes })
+        ((*name).to_owned(), Field { type_: *type_, keep: false, fixed: false, one_of: None, max_bytes })
     };
     Action {
         summary: summary.to_owned(),

@@ -28,7 +28,6 @@ pub(super) const ENGINE_PREFIX: &str = "Engine:";
 #[derive(Clone, Debug)]
 pub(super) struct Field {
     pub(super) type_: FieldType,
-    pub(super) required: bool,
     pub(super) keep: bool,
     pub(super) fixed: bool,
     pub(super) one_of: Option<Vec<Value>>,
@@ -39,7 +38,6 @@ impl Field {
     pub(super) fn new(decl: &FieldDecl) -> Self {
         Self {
             type_: decl.type_,
-            required: decl.required,
             keep: decl.keep,
             fixed: decl.fixed,
             one_of: decl.one_of.clone(),

@@ -258,10 +258,10 @@ fn judge_record<V: StateView + ?Sized>(
     (nth, record): (usize, &Record),
     rows: &mut Vec<RowFinding>,
 ) -> Staged<String, V> {
-    record.check(nth).map_err(|refusal| match refusal {
-        Refusal::Field { field, .. } => Stop::Refuse(GovernCode::RecordField, alloc::format!("`{field}` is empty, too long or malformed")),
-        other => Stop::Judge(JudgeError::Entry(other)),
-    })?;
+    if let Err(refusal) = record.check(nth) {
+        let Refusal::Field { field, .. } = refusal else { return Err(Stop::Judge(JudgeError::Entry(refusal))) };
+        return Err(Stop::Refuse(GovernCode::RecordField, alloc::format!("`{field}` is empty, too long or malformed")));
+    }
     if record.is_run() {
         rows.push(RowFinding { row: authority::RUN_ROW.to_owned(), outcome: RowOutcome::Allows });
         return Ok(judge_run(record)?);

@@ -6,10 +6,12 @@
 mod amount;
 mod append;
 mod apply;
+mod ask;
 mod asset;
 mod authority;
 pub mod builtin;
 mod chain;
+mod check;
 mod code;
 mod compile;
 pub mod declare;
@@ -30,6 +32,7 @@ mod schema;
 mod sign;
 
 pub use append::append;
+pub use ask::{Change, Difference, Questions, Side};
 pub use code::{GovernCode, Stage};
 pub use fold::{Fold, Rules, State, fold};
 pub use judge::{EntryContext, JudgeError, Judgement, Refused, RowFinding, RowOutcome, judge};

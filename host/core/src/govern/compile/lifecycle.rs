@@ -153,11 +153,9 @@ impl Compiler<'_> {
             self.problem("member_of_kind", "moves", "an action of a `POSTING` lifecycle has either `postings` or `moves`");
         }
         for state in action.from.iter().flatten().chain(&action.to) {
-            match self.decl.states.get(state) {
-                None => {
-                    self.problem("unknown_state", "from", format!("`{state}` is no state, there are: {}", listed(self.decl.states.keys())))
-                }
-                Some(_) => {}
+            if !self.decl.states.contains_key(state) {
+                let detail = format!("`{state}` is no state, there are: {}", listed(self.decl.states.keys()));
+                self.problem("unknown_state", "from", detail);
             }
         }
         for state in action.from.iter().flatten() {
