@@ -28,19 +28,31 @@ pub enum Refusal {
         /// The field.
         field: &'static str,
     },
-    /// A kind of record whose rules this version does not check. What is not checked is not accepted.
+    /// A run receipt of another kind. What is not checked is not accepted.
     KindNotInForce {
         /// Position of the record in the batch.
         record: usize,
         /// The kind.
         kind: Kind,
     },
-    /// A field whose rules this version does not check.
+    /// A field that nobody checks in a run receipt.
     FieldNotInForce {
         /// Position of the record in the batch.
         record: usize,
         /// The field.
         field: &'static str,
+    },
+    /// A governed record where only run receipts may be: it is judged by `govern::append`, which knows the state.
+    Ungoverned {
+        /// Position of the record in the batch.
+        record: usize,
+    },
+    /// An entry does not say for each governed record which row allowed it.
+    Decided {
+        /// Rows named.
+        got: usize,
+        /// Rows that the records need.
+        expected: usize,
     },
     /// Not an RFC 3339 instant in UTC.
     Time {
@@ -94,6 +106,8 @@ impl Refusal {
             Self::Field { .. } => "record_field",
             Self::KindNotInForce { .. } => "record_kind_not_in_force",
             Self::FieldNotInForce { .. } => "record_field_not_in_force",
+            Self::Ungoverned { .. } => "entry_ungoverned",
+            Self::Decided { .. } => "entry_decided",
             Self::Time { .. } => "entry_time",
             Self::Head { .. } => "head_inconsistent",
             Self::Full { .. } => "ledger_full",
@@ -115,11 +129,13 @@ impl fmt::Display for Refusal {
             Self::NoRecords => f.write_str("an entry holds at least one record"),
             Self::Field { record, field } => write!(f, "record {record}: `{field}` is empty, too long or malformed"),
             Self::KindNotInForce { record, kind } => {
-                write!(f, "record {record}: kind `{}` is declared but not in force, only `RECEIPT` is", kind.as_str())
+                write!(f, "record {record}: a run is stated by a `RECEIPT`, not by kind `{}`", kind.as_str())
             }
             Self::FieldNotInForce { record, field } => {
-                write!(f, "record {record}: `{field}` is declared but not in force")
+                write!(f, "record {record}: `{field}` has no place in a run receipt")
             }
+            Self::Ungoverned { record } => write!(f, "record {record} is governed and nobody judged it"),
+            Self::Decided { got, expected } => write!(f, "{got} deciding rows are named, {expected} are needed"),
             Self::Time { at } => write!(f, "`{at}` is not an RFC 3339 instant in UTC with at most six fractional digits"),
             Self::Head { size, leaves } => write!(f, "the head claims {size} entries and its tree holds {leaves}"),
             Self::Full { size } => write!(f, "the ledger is full with {size} entries"),
@@ -141,6 +157,8 @@ impl core::error::Error for Refusal {
             | Self::Field { .. }
             | Self::KindNotInForce { .. }
             | Self::FieldNotInForce { .. }
+            | Self::Ungoverned { .. }
+            | Self::Decided { .. }
             | Self::Time { .. }
             | Self::Head { .. }
             | Self::Full { .. }

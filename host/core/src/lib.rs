@@ -13,6 +13,7 @@
 //! | [`entry`] | may this draft be appended, and to what does it become? |
 //! | [`receipt`] | what did one run do? |
 //! | [`state`] | what follows from the entries so far? |
+//! | [`govern`] | may this actor say this about this subject, and what follows from it? |
 //! | [`note`] | who signed which tree head? |
 //! | [`proof`] | how does one entry leave the ledger with its evidence? |
 //! | [`verify`] | is this stored ledger what it claims to be? |
@@ -29,6 +30,7 @@ extern crate alloc;
 pub mod canonical;
 pub mod entry;
 pub mod error;
+pub mod govern;
 pub mod hash;
 pub mod merkle;
 pub mod note;

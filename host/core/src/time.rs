@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::ops::Range;
 
 /// A UTC instant in the one stored spelling, `2026-04-17T10:00:00.000000+00:00`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +39,28 @@ impl Instant {
     #[must_use]
     pub fn parse_stored(text: &str) -> Option<Self> {
         Self::parse(text).filter(|instant| instant.0 == text)
+    }
+
+    /// Microseconds since some instant before the year 0, for differences.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        // The stored spelling has digits at these places and nowhere else; there are fewer than 10^18 microseconds.
+        let number = |range: Range<usize>| {
+            let digits = self.0.as_bytes().get(range).unwrap_or_default();
+            digits.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit & 0x0f)))
+        };
+        let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+        // Years that begin in March: the leap day is their last, so months have fixed starts. Shifted by a cycle of 400 years,
+        // because January of year 0 belongs to the year before.
+        let (year, month) = if month > 2 {
+            (year.saturating_add(400), month.saturating_sub(3))
+        } else {
+            (year.saturating_add(399), month.saturating_add(9))
+        };
+        let before = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100).saturating_add(year / 400);
+        let days = before.saturating_add(month.saturating_mul(153).saturating_add(2) / 5).saturating_add(day);
+        let minutes = days.saturating_mul(24).saturating_add(number(11..13)).saturating_mul(60).saturating_add(number(14..16));
+        minutes.saturating_mul(60).saturating_add(number(17..19)).saturating_mul(1_000_000).saturating_add(number(20..26))
     }
 
     /// The stored spelling.
@@ -93,6 +116,23 @@ mod tests {
             assert_eq!(instant.as_deref(), Some("2026-04-17T10:00:00.000000+00:00"), "{text}");
         }
         assert_eq!("2026-04-17T10:00:00.000000+00:00".len(), STORED_LEN);
+    }
+
+    #[test]
+    fn microseconds_count_every_day_of_the_calendar() {
+        let at = |text: &str| Instant::parse(text).map_or(0, |instant| instant.micros());
+        let day = 86_400_000_000;
+        for (a, b, days) in [
+            ("2026-02-28T10:00:00Z", "2026-03-01T10:00:00Z", 1),
+            ("2024-02-28T10:00:00Z", "2024-03-01T10:00:00Z", 2),
+            ("2100-02-28T10:00:00Z", "2100-03-01T10:00:00Z", 1),
+            ("2000-02-28T00:00:00Z", "2000-03-01T00:00:00Z", 2),
+            ("1970-01-01T00:00:00Z", "2026-11-21T00:00:00Z", 20_778),
+            ("0000-01-01T00:00:00Z", "9999-12-31T00:00:00Z", 3_652_424),
+        ] {
+            assert_eq!(at(b) - at(a), days * day, "{a} to {b}");
+        }
+        assert_eq!(at("2026-01-01T00:00:01.000001Z") - at("2026-01-01T00:00:00Z"), 1_000_001);
     }
 
     #[test]

@@ -6,9 +6,11 @@
 mod record;
 mod seal;
 
-pub use record::{Kind, Posting, Record};
+pub(crate) use record::is_name;
+pub use record::{Kind, Posting, Record, Side};
 use seal::check_entry;
 pub use seal::{Draft, Head, Sealed, seal};
+pub(crate) use seal::{prepare, write};
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,6 +38,9 @@ pub const MAX_ENTRIES: u64 = canonical::MAX_SAFE_INTEGER;
 pub struct Entry {
     /// When, in the stored spelling of [`crate::time::Instant`]; never before the previous entry's.
     pub at: String,
+    /// For each record the row that allowed it; empty, and then left out, when all records are run receipts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<String>,
     /// Who stored it. Outside every record's hash, inside the leaf.
     pub local: Local,
     /// The ledger's pinned name: an entry of another ledger never verifies here.

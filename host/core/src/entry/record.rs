@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::canonical::{self, CanonicalError};
 use crate::error::Refusal;
 use crate::hash::{Digest, record_hash};
+use crate::receipt::RECORD_TYPE;
 
 /// Most bytes a name in a record may have. Names are keys of indexes; long text belongs into the payload.
 const MAX_NAME_BYTES: usize = 512;
@@ -21,13 +22,13 @@ const MAX_NAME_BYTES: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Kind {
-    /// A decision about who may do what. Declared, not in force.
+    /// A decision about who may do what.
     Access,
-    /// A link in a version chain. Declared, not in force.
+    /// A link in a version chain.
     Version,
-    /// A step along a lifecycle. Declared, not in force.
+    /// A step along a lifecycle.
     Transition,
-    /// A balanced movement between accounts. Declared, not in force.
+    /// A balanced movement between accounts.
     Posting,
     /// A statement bound to others by hash.
     Receipt,
@@ -57,19 +58,19 @@ pub struct Record {
     pub action: String,
     /// Who says so.
     pub actor: String,
-    /// `record_hash` of the permission relied on. Declared, not in force.
+    /// `record_hash` of the permission relied on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Digest>,
-    /// Keys that this record uses up. Declared, not in force: must be empty.
+    /// Keys that this record uses up.
     pub consumes: Vec<String>,
     /// Which rules of the core apply.
     pub kind: Kind,
     /// The statement itself, opaque to the core.
     pub payload: Value,
-    /// Movements between accounts. Declared, not in force.
+    /// Movements between accounts, leg by leg.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postings: Option<Vec<Posting>>,
-    /// Back-links by name.
+    /// Back-links by name; `prev` is the subject's own chain.
     pub refs: BTreeMap<String, Digest>,
     /// The scope the statement is limited to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +78,7 @@ pub struct Record {
     /// The seat the actor speaks from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seat: Option<String>,
-    /// Ed25519 over the DSSE pre-authentication encoding of the hashed content. Declared, not in force.
+    /// Base64 of an Ed25519 signature over the DSSE pre-authentication encoding of the hashed content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sig: Option<String>,
     /// What it is about, `Type:Id`.
@@ -85,23 +86,59 @@ pub struct Record {
     /// The declared record type of the domain.
     #[serde(rename = "type")]
     pub type_: String,
-    /// Position in a version chain. Declared, not in force.
+    /// Position in a version chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
-/// One balanced movement: both sides at once, so it cannot be unbalanced.
+/// One leg of a movement. A balance is credits − debits.
+///
+/// Fields stand in the order of their stored names, so that writing has nothing to rearrange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Posting {
-    /// What is moved.
-    pub asset: String,
-    /// The account it leaves.
-    pub debit: String,
-    /// The account it reaches.
-    pub credit: String,
+    /// The account concerned.
+    pub account: String,
     /// Minor units as a decimal string: larger than a JSON number can carry.
     pub amount: String,
+    /// What is moved: an asset, or a lot of one.
+    pub asset: String,
+    /// Whether it leaves or reaches the account.
+    pub side: Side,
+}
+
+/// The side of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// It leaves the account.
+    Debit,
+    /// It reaches the account.
+    Credit,
+}
+
+/// A record as it is hashed and signed: all of it but the signature, without a copy.
+#[derive(Serialize)]
+struct Unsigned<'a> {
+    action: &'a str,
+    actor: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth: &'a Option<Digest>,
+    consumes: &'a [String],
+    kind: Kind,
+    payload: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postings: &'a Option<Vec<Posting>>,
+    refs: &'a BTreeMap<String, Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: &'a Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seat: &'a Option<String>,
+    subject: &'a str,
+    #[serde(rename = "type")]
+    type_: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: &'a Option<u64>,
 }
 
 impl Record {
@@ -110,16 +147,41 @@ impl Record {
     /// # Errors
     /// When the payload has no canonical bytes.
     pub fn hash(&self) -> Result<Digest, CanonicalError> {
-        if self.sig.is_none() {
-            return Ok(record_hash(&canonical::to_bytes(self)?));
-        }
-        let unsigned = Self { sig: None, ..self.clone() };
-        Ok(record_hash(&canonical::to_bytes(&unsigned)?))
+        Ok(record_hash(&self.unsigned_bytes()?))
     }
 
-    /// Checks the record alone: its kind and fields, in a fixed order.
-    pub(super) fn check(&self, record: usize) -> Result<(), Refusal> {
-        if self.kind != Kind::Receipt {
+    /// What is hashed and signed: the canonical bytes without `sig`.
+    ///
+    /// # Errors
+    /// When the payload has no canonical bytes.
+    pub fn unsigned_bytes(&self) -> Result<Vec<u8>, CanonicalError> {
+        canonical::to_bytes(&Unsigned {
+            action: &self.action,
+            actor: &self.actor,
+            auth: &self.auth,
+            consumes: &self.consumes,
+            kind: self.kind,
+            payload: &self.payload,
+            postings: &self.postings,
+            refs: &self.refs,
+            scope: &self.scope,
+            seat: &self.seat,
+            subject: &self.subject,
+            type_: &self.type_,
+            version: &self.version,
+        })
+    }
+
+    /// Whether it is a receipt of a run: a statement of the engine, which needs no state. Everything else is governed.
+    #[must_use]
+    pub fn is_run(&self) -> bool {
+        self.type_ == RECORD_TYPE
+    }
+
+    /// Checks the record alone, in a fixed order: its fields, and of a run receipt that it claims nothing beyond a statement.
+    /// What a governed record claims is for `govern` to judge.
+    pub(crate) fn check(&self, record: usize) -> Result<(), Refusal> {
+        if self.is_run() && self.kind != Kind::Receipt {
             return Err(Refusal::KindNotInForce { record, kind: self.kind });
         }
         let malformed = |field| Refusal::Field { record, field };
@@ -140,6 +202,10 @@ impl Record {
         if !self.refs.keys().all(|name| is_name(name)) {
             return Err(malformed("refs"));
         }
+        if !self.is_run() {
+            let keys = self.consumes.iter().all(|key| is_name(key));
+            return if keys { Ok(()) } else { Err(malformed("consumes")) };
+        }
         let unchecked = [
             ("auth", self.auth.is_some()),
             ("consumes", !self.consumes.is_empty()),
@@ -155,6 +221,6 @@ impl Record {
 }
 
 /// A name says something, is not overlong and holds no control characters.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
 }

@@ -83,14 +83,24 @@ pub struct Sealed {
     pub head: Head,
 }
 
-/// Appends: the same head and draft always give the same bytes. Costs one canonicalisation, one BLAKE3 and one SHA-256.
+/// Appends run receipts: the same head and draft always give the same bytes. Costs one canonicalisation, one BLAKE3 and one
+/// SHA-256. Governed records need the state and are appended by `govern::append`.
 ///
 /// # Errors
 /// The first refusal in the order of the module's description.
 pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> {
+    let at = prepare(head, origin, &draft, true)?;
+    write(head, origin, draft, at, Vec::new())
+}
+
+/// The checks before the bytes: what a head, a name and a draft say without any state.
+pub(crate) fn prepare(head: &Head, origin: &str, draft: &Draft, runs_only: bool) -> Result<Instant, Refusal> {
     check_content(origin, &draft.records)?;
+    if let Some(record) = draft.records.iter().position(|record| !record.is_run()).filter(|_| runs_only) {
+        return Err(Refusal::Ungoverned { record });
+    }
     let Some(at) = Instant::parse(&draft.at) else {
-        return Err(Refusal::Time { at: draft.at });
+        return Err(Refusal::Time { at: draft.at.clone() });
     };
     head.check()?;
     if head.size > MAX_ENTRIES {
@@ -100,6 +110,11 @@ pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> 
     if at.as_str() < head.at.as_str() {
         return Err(Refusal::TimeBackwards { at: at.into(), head: head.at.clone() });
     }
+    Ok(at)
+}
+
+/// Writes the bytes of a draft that [`prepare`] and the judge have let pass.
+pub(crate) fn write(head: &Head, origin: &str, draft: Draft, at: Instant, decided: Vec<String>) -> Result<Sealed, Refusal> {
     let entry = Entry {
         v: ENTRY_VERSION,
         origin: String::from(origin),
@@ -107,6 +122,7 @@ pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> 
         prev: head.entry_hash,
         protocol: draft.protocol,
         at: at.into(),
+        decided,
         records: draft.records,
         local: draft.local,
     };
@@ -127,6 +143,11 @@ pub(super) fn check_entry(entry: &Entry) -> Result<(), Refusal> {
         return Err(Refusal::Version { got: entry.v });
     }
     check_content(&entry.origin, &entry.records)?;
+    let runs_only = entry.records.iter().all(Record::is_run);
+    let expected = if runs_only { 0 } else { entry.records.len() };
+    if entry.decided.len() != expected {
+        return Err(Refusal::Decided { got: entry.decided.len(), expected });
+    }
     match Instant::parse_stored(&entry.at) {
         Some(_) => Ok(()),
         None => Err(Refusal::Time { at: entry.at.clone() }),

@@ -1,7 +1,7 @@
 //! Sealing: the requirements on the append, each by its id.
 
 use enact_core::canonical;
-use enact_core::entry::{Entry, Head, Kind, MAX_ENTRY_BYTES, Posting, seal};
+use enact_core::entry::{Entry, Head, Kind, MAX_ENTRY_BYTES, Posting, Side, seal};
 use enact_core::hash::{entry_hash, leaf_hash};
 use enact_core::merkle::{consistency_proof, from_leaves, verify_consistency};
 use enact_core::receipt::RunReceipt;
@@ -93,6 +93,7 @@ fn b_09_the_same_bad_input_always_gives_the_same_code() {
         ("record_kind_not_in_force", record(&|bad| bad.kind = Kind::Transition)),
         ("record_kind_not_in_force", record(&|bad| bad.kind = Kind::Posting)),
         ("record_field", record(&|bad| bad.type_.clear())),
+        ("entry_ungoverned", record(&|bad| bad.type_ = "SAMPLE".into())),
         ("record_field", record(&|bad| bad.action = "a\nb".into())),
         ("record_field", record(&|bad| bad.subject = "nocolon".into())),
         ("record_field", record(&|bad| bad.subject = "Run:".into())),
@@ -106,8 +107,7 @@ fn b_09_the_same_bad_input_always_gives_the_same_code() {
         (
             "record_field_not_in_force",
             record(&|bad| {
-                let side = String::from("a");
-                bad.postings = Some(vec![Posting { asset: side.clone(), debit: side.clone(), credit: side, amount: "1".into() }]);
+                bad.postings = Some(vec![Posting { account: "a".into(), amount: "1".into(), asset: "b".into(), side: Side::Debit }]);
             }),
         ),
     ];

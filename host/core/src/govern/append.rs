@@ -1,0 +1,32 @@
+//! The governed append: judge and seal in one pure function.
+//!
+//! What a store has to do remains: keep the bytes and the rows in one transaction, and call this with the state that belongs to the
+//! head.
+
+use alloc::vec::Vec;
+
+use super::judge::{EntryContext, JudgeError, judge};
+use super::outside::Outside;
+use super::rules::Protocol;
+use crate::entry::{Draft, Head, Record, Sealed, prepare, write};
+use crate::state::{StateDelta, StateView};
+
+/// Appends a draft: the same rules, state, head and draft always give the same bytes and the same changes.
+///
+/// # Errors
+/// The first refusal in the order: entry and head, the records as `protocol/governance.md` orders them, bytes and size.
+pub fn append<V: StateView + ?Sized>(
+    rules: &Protocol,
+    view: &V,
+    outside: &dyn Outside,
+    head: &Head,
+    origin: &str,
+    draft: Draft,
+) -> Result<(Sealed, StateDelta), JudgeError<V::Error>> {
+    let at = prepare(head, origin, &draft, false)?;
+    let entry = EntryContext { origin, at: at.as_str(), protocol: draft.protocol, seq: head.size };
+    let judgement = judge(rules, view, outside, &entry, &draft.records)?;
+    let decided = if draft.records.iter().all(Record::is_run) { Vec::new() } else { judgement.decided };
+    let sealed = write(head, origin, draft, at, decided)?;
+    Ok((sealed, judgement.delta))
+}

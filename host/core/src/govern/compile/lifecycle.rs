@@ -1,0 +1,329 @@
+//! `LC_`: record types with their actions.
+//!
+//! Each kind has its own members; a member that a kind does not read is refused, because its author would believe it holds.
+
+use alloc::borrow::ToOwned as _;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde_json::Value;
+
+use super::{listed, word};
+use crate::canonical::admit_payload;
+use crate::entry::Kind;
+use crate::govern::builtin;
+use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, LifecycleDecl, Step};
+use crate::govern::expr::{Expr, Reference};
+use crate::govern::field::Field;
+use crate::govern::problem::Problem;
+use crate::govern::rules::{Action, Class, Guard, LegTemplate, Lifecycle, Moves, Protocol};
+
+/// Members that a decision declares, so that the core can find the latest one.
+const DECISION_MEMBERS: [(&str, FieldType); 4] =
+    [("action", FieldType::Name), ("decision", FieldType::Name), ("policy", FieldType::Name), ("subject", FieldType::Subject)];
+
+/// Most bytes a field may be declared with: an entry has 65,535.
+const MAX_FIELD_BYTES: usize = 32 * 1024;
+
+pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut Vec<Problem>) {
+    // What guards and rows may name: known before any action is compiled.
+    let states: BTreeSet<String> = rules.lifecycles.values().flat_map(|core| core.states.keys().cloned()).collect();
+    let states: BTreeSet<String> = decls.iter().flat_map(|decl| decl.states.keys().cloned()).chain(states).collect();
+    let mut subjects = BTreeSet::new();
+    for decl in decls {
+        let code = decl.code.as_str();
+        word(code, "record", &decl.record, problems);
+        word(code, "subject", &decl.subject, problems);
+        if builtin::SUBJECTS.contains(&decl.subject.as_str()) {
+            problems.push(Problem::error("reserved_subject", code, "subject", format!("`{}` is the core's own", decl.subject)));
+        }
+        if !subjects.insert(decl.subject.clone()) {
+            let detail = format!("another lifecycle has subjects of type `{}`", decl.subject);
+            problems.push(Problem::error("duplicate_subject", code, "subject", detail));
+        }
+        check_states(decl, problems);
+        if decl.kind == Kind::Access && rules.decisions.replace(decl.subject.clone()).is_some() {
+            problems.push(Problem::error("duplicate_access", code, "kind", "a snapshot has one lifecycle of kind `ACCESS`"));
+        }
+        for effect in decl.effects.iter().filter(|effect| !effect.starts_with("CS_")) {
+            problems.push(Problem::error("bad_effect", code, "effects", format!("`{effect}` is no side effect: `CS_…`")));
+        }
+        let mut actions = BTreeMap::new();
+        for (name, action) in &decl.actions {
+            let at = format!("actions.{name}");
+            word(code, &at, name, problems);
+            if !rules.actions.insert(name.clone()) {
+                problems.push(Problem::error("duplicate_action", code, at.clone(), "the action belongs to another lifecycle"));
+            }
+            let mut compiler = Compiler { rules, decl, states: &states, action, at, problems };
+            let action = compiler.action();
+            actions.insert(name.clone(), action);
+        }
+        let lifecycle = Lifecycle {
+            code: code.to_owned(),
+            summary: decl.summary.clone(),
+            record: decl.record.clone(),
+            kind: decl.kind,
+            subject: decl.subject.clone(),
+            states: decl.states.iter().map(|(name, state)| (name.clone(), state.terminal)).collect(),
+            actions,
+            effects: decl.effects.clone(),
+        };
+        if rules.lifecycles.insert(decl.record.clone(), lifecycle).is_some() {
+            problems.push(Problem::error("duplicate_record", code, "record", format!("`{}` is declared already", decl.record)));
+        }
+    }
+}
+
+fn check_states(decl: &LifecycleDecl, problems: &mut Vec<Problem>) {
+    if (decl.kind == Kind::Transition) == decl.states.is_empty() {
+        let detail = "a `TRANSITION` lifecycle has states, no other kind has";
+        problems.push(Problem::error("member_of_kind", &decl.code, "states", detail));
+    }
+    if decl.actions.is_empty() {
+        problems.push(Problem::error("no_action", &decl.code, "actions", "no action"));
+    }
+    for name in decl.states.keys() {
+        word(&decl.code, &format!("states.{name}"), name, problems);
+    }
+}
+
+/// One action on its way.
+struct Compiler<'a> {
+    rules: &'a Protocol,
+    decl: &'a LifecycleDecl,
+    states: &'a BTreeSet<String>,
+    action: &'a ActionDecl,
+    at: String,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Compiler<'_> {
+    fn problem(&mut self, code: &'static str, member: &str, detail: impl Into<String>) {
+        let at = format!("{}.{member}", self.at);
+        self.problems.push(Problem::error(code, &self.decl.code, at, detail));
+    }
+
+    fn action(&mut self) -> Action {
+        let action = self.action;
+        self.members_of_kind();
+        self.fields();
+        let guards = action.guards.iter().enumerate().filter_map(|(nth, guard)| self.guard(nth, guard)).collect();
+        for (nth, invariant) in action.invariants.iter().enumerate() {
+            if !invariant.capability.starts_with("CT_") || invariant.module.is_empty() {
+                self.problem("bad_invariant", &format!("invariants.{nth}"), "an invariant is a pure capability, `CT_…`, and a module");
+            }
+        }
+        let consumes = action.consumes.iter().filter_map(|key| self.text("consumes", key)).collect();
+        Action {
+            summary: action.summary.clone(),
+            from: action.from.clone().unwrap_or_default(),
+            to: action.to.clone(),
+            step: action.step,
+            core: None,
+            fields: action.fields.iter().map(|(name, field)| (name.clone(), Field::new(field))).collect(),
+            required: action.fields.iter().filter(|(_, field)| field.required).map(|(name, _)| name.clone()).collect(),
+            guards,
+            invariants: action.invariants.clone(),
+            consumes,
+            legs: self.legs(),
+            moves: self.moves(),
+            rows: Vec::new(),
+            takes_access: false,
+        }
+    }
+
+    /// What this kind needs is there, and nothing that only another kind reads.
+    fn members_of_kind(&mut self) {
+        let (kind, action) = (self.decl.kind, self.action);
+        let transition = kind == Kind::Transition;
+        if transition != action.from.is_some() || transition != action.to.is_some() {
+            self.problem("member_of_kind", "from", "an action of a `TRANSITION` lifecycle has `from` and `to`, no other has");
+        }
+        if (kind == Kind::Version) != action.step.is_some() {
+            self.problem("member_of_kind", "step", "an action of a `VERSION` lifecycle has a `step`, no other has");
+        }
+        if action.postings.is_some() && !matches!(kind, Kind::Transition | Kind::Posting) || action.moves.is_some() && kind != Kind::Posting
+        {
+            self.problem("member_of_kind", "postings", format!("an action of kind `{}` does not move this", kind.as_str()));
+        }
+        if kind == Kind::Posting && action.postings.is_some() == action.moves.is_some() {
+            self.problem("member_of_kind", "moves", "an action of a `POSTING` lifecycle has either `postings` or `moves`");
+        }
+        for state in action.from.iter().flatten().chain(&action.to) {
+            if !self.decl.states.contains_key(state) {
+                let detail = format!("`{state}` is no state, there are: {}", listed(self.decl.states.keys()));
+                self.problem("unknown_state", "from", detail);
+            }
+        }
+        for state in action.from.iter().flatten() {
+            if self.decl.states.get(state).is_some_and(|state| state.terminal) {
+                self.problem("terminal_left", "from", format!("`{state}` is terminal and is left"));
+            }
+        }
+        if kind == Kind::Access {
+            self.decision();
+        }
+    }
+
+    /// A decision says about whom, what and under which policy, in members that the core knows.
+    fn decision(&mut self) {
+        for (name, type_) in DECISION_MEMBERS {
+            if self.action.fields.get(name).is_none_or(|field| field.type_ != type_ || !field.required) {
+                self.problem("bad_decision", &format!("fields.{name}"), format!("a decision needs a required member `{name}`"));
+            }
+        }
+        let words = self.action.fields.get("decision").and_then(|field| field.one_of.as_ref());
+        let known = |words: &Vec<Value>| words.iter().all(|word| matches!(word.as_str(), Some("ALLOW" | "DENY")));
+        if !words.is_some_and(known) {
+            self.problem("bad_decision", "fields.decision.one_of", "a decision is one of `ALLOW` and `DENY`");
+        }
+    }
+
+    fn fields(&mut self) {
+        for (name, field) in &self.action.fields {
+            let at = format!("fields.{name}");
+            word(&self.decl.code, &format!("{}.{at}", self.at), name, self.problems);
+            if field.max_bytes.is_some_and(|bytes| bytes == 0 || bytes > MAX_FIELD_BYTES) {
+                self.problem("bad_field", &at, format!("`max_bytes` is from 1 to {MAX_FIELD_BYTES}"));
+            }
+            if field.fixed && self.decl.kind != Kind::Version {
+                self.problem("member_of_kind", &at, "only a `VERSION` lifecycle has `fixed` members");
+            }
+            let compiled = Field::new(field);
+            let fits = |value: &Value| {
+                let open = Field { one_of: None, ..compiled.clone() };
+                admit_payload(value).is_ok() && open.admits(value, self.rules)
+            };
+            if field.one_of.as_ref().is_some_and(|values| values.is_empty() || !values.iter().all(fits)) {
+                self.problem("bad_field", &at, "`one_of` lists values of the declared type");
+            }
+        }
+    }
+
+    /// An expression whose references lead somewhere.
+    fn expr(&mut self, member: &str, value: &Value) -> Option<Expr> {
+        let expr = match Expr::parse(value) {
+            Ok(expr) => expr,
+            Err(detail) => {
+                self.problem("bad_expression", member, detail);
+                return None;
+            }
+        };
+        for reference in expr.references() {
+            match reference {
+                Reference::Payload(name) if !self.action.fields.contains_key(name) => {
+                    let detail = format!("`payload.{name}` is not declared, there are: {}", listed(self.action.fields.keys()));
+                    self.problem("unknown_field", member, detail);
+                }
+                Reference::Kept(name) if !self.keeps(name) => {
+                    self.problem("unknown_field", member, format!("no action of the lifecycle keeps `{name}`"));
+                }
+                Reference::Payload(_) | Reference::Kept(_) | Reference::Subject | Reference::Id | Reference::Actor | Reference::At => {}
+            }
+        }
+        Some(expr)
+    }
+
+    fn keeps(&self, name: &str) -> bool {
+        self.decl.actions.values().any(|action| action.fields.get(name).is_some_and(|field| field.keep))
+    }
+
+    fn text(&mut self, member: &str, text: &str) -> Option<Expr> {
+        self.expr(member, &Value::String(text.to_string()))
+    }
+
+    fn guard(&mut self, nth: usize, guard: &GuardDecl) -> Option<Guard> {
+        let at = format!("guards.{nth}");
+        Some(match guard {
+            GuardDecl::StateIn { subject, states } => {
+                let missing: Vec<&String> = states.iter().filter(|state| !self.states.contains(*state)).collect();
+                if !missing.is_empty() || states.is_empty() {
+                    self.problem("unknown_state", &at, format!("states of no lifecycle: {}", listed(missing)));
+                }
+                Guard::StateIn { subject: self.text(&at, subject)?, states: states.clone() }
+            }
+            GuardDecl::Exists { subject } => Guard::Exists { subject: self.text(&at, subject)? },
+            GuardDecl::KeyUnconsumed { key } => Guard::KeyUnconsumed { key: self.text(&at, key)? },
+            GuardDecl::VersionRatified { subject, field, equals } => {
+                if field.is_some() != equals.is_some() {
+                    self.problem("bad_guard", &at, "`field` and `equals` belong together");
+                }
+                let equals = match equals {
+                    Some(value) => Some(self.expr(&at, value)?),
+                    None => None,
+                };
+                Guard::VersionRatified { subject: self.text(&at, subject)?, field: field.clone(), equals }
+            }
+            GuardDecl::ActorsDistinct { actions, and } => {
+                let missing: Vec<&String> = actions.iter().filter(|name| !self.decl.actions.contains_key(*name)).collect();
+                if !missing.is_empty() || actions.is_empty() && and.is_empty() {
+                    self.problem("unknown_action", &at, format!("actions that the lifecycle does not have: {}", listed(missing)));
+                }
+                let and = and.iter().filter_map(|actor| self.text(&at, actor)).collect();
+                Guard::ActorsDistinct { actions: actions.clone(), and }
+            }
+            GuardDecl::FieldEquals { left, right } => Guard::FieldEquals { left: self.expr(&at, left)?, right: self.expr(&at, right)? },
+            GuardDecl::FieldPositive { field } => Guard::FieldPositive { field: self.text(&at, field)? },
+            GuardDecl::TimeWindow { not_before, before } => {
+                if not_before.is_none() && before.is_none() {
+                    self.problem("bad_guard", &at, "a window has a beginning or an end");
+                }
+                let (not_before, before) = (self.instant(&at, not_before.as_ref()), self.instant(&at, before.as_ref()));
+                Guard::TimeWindow { not_before, before }
+            }
+        })
+    }
+
+    fn instant(&mut self, at: &str, text: Option<&String>) -> Option<Expr> {
+        let expr = self.text(at, text?)?;
+        if expr.constant().is_some_and(|text| crate::time::Instant::parse_stored(text).is_none()) {
+            self.problem("bad_guard", at, "an instant is written `YYYY-MM-DDThh:mm:ss.ffffff+00:00`");
+        }
+        Some(expr)
+    }
+
+    fn legs(&mut self) -> Option<Vec<LegTemplate>> {
+        let decls = self.action.postings.as_ref()?;
+        let mut legs = Vec::new();
+        for (nth, leg) in decls.iter().enumerate() {
+            let at = format!("postings.{nth}");
+            let parts = [&leg.debit, &leg.credit, &leg.asset, &leg.amount].map(|text| self.text(&at, text));
+            let [Some(debit), Some(credit), Some(asset), Some(amount)] = parts else { continue };
+            for name in [&debit, &credit].into_iter().filter_map(Expr::constant) {
+                if self.rules.account(name).is_none() {
+                    self.problem("unknown_account", &at, format!("`{name}` is no account of the protocol"));
+                }
+            }
+            if let Some(name) = asset.constant().filter(|name| self.rules.asset(name).is_none()) {
+                self.problem("unknown_asset", &at, format!("`{name}` is no asset or lot of the protocol"));
+            }
+            if amount.constant().is_some_and(|text| crate::govern::amount::parse_positive(text).is_none()) {
+                self.problem("bad_amount", &at, "an amount is a whole number from 1 to 2^128 - 1");
+            }
+            legs.push(LegTemplate { debit, credit, asset, amount });
+        }
+        Some(legs)
+    }
+
+    fn moves(&mut self) -> Option<Moves> {
+        let decl = self.action.moves.as_ref()?;
+        let classes = |words: &[String]| words.iter().map(|word| Class::parse(word)).collect();
+        for class in decl.debit.iter().chain(&decl.credit) {
+            if !self.rules.accounts.iter().any(|account| account.class.as_str() == class) {
+                self.problem("unknown_class", "moves", format!("no account is of class `{class}`"));
+            }
+        }
+        for asset in decl.assets.iter().flatten().filter(|asset| !self.rules.assets.contains_key(*asset)) {
+            self.problem("unknown_asset", "moves", format!("`{asset}` is no asset of the protocol"));
+        }
+        Some(Moves { debit: classes(&decl.debit), credit: classes(&decl.credit), assets: decl.assets.clone() })
+    }
+}
+
+/// Whether an action opens proposals; used where proposers are compared.
+pub(in crate::govern) fn proposes(action: &Action) -> bool {
+    action.step == Some(Step::Propose)
+}

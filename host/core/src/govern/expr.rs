@@ -1,0 +1,191 @@
+//! Expressions of guards and templates: read once when a protocol is compiled, resolved against a record without looking at text.
+//!
+//! There are references, texts with references in braces, and constants; no operators and no functions. Anything richer is an
+//! invariant.
+
+use alloc::borrow::{Cow, ToOwned as _};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use serde_json::{Map, Value};
+
+use crate::entry::Record;
+
+/// A reference to something that the record, its subject or its entry says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reference {
+    /// A member of the payload.
+    Payload(String),
+    /// A kept member of the subject.
+    Kept(String),
+    /// The subject.
+    Subject,
+    /// The subject without its type.
+    Id,
+    /// Who says it.
+    Actor,
+    /// When.
+    At,
+}
+
+/// A compiled expression.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    /// A reference.
+    Reference(Reference),
+    /// Text with references in it.
+    Text(Vec<Part>),
+    /// Itself.
+    Constant(Value),
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    /// As it stands.
+    Plain(String),
+    /// Replaced.
+    Hole(Reference),
+}
+
+/// What an expression is resolved against.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) record: &'a Record,
+    pub(super) kept: Option<&'a Map<String, Value>>,
+    pub(super) at: &'a str,
+}
+
+impl Expr {
+    /// Reads an expression. The error says what is wrong with it.
+    pub(super) fn parse(value: &Value) -> Result<Self, String> {
+        let Value::String(text) = value else { return Ok(Self::Constant(value.clone())) };
+        if let Some(path) = text.strip_prefix("$.") {
+            return Reference::parse(path).map(Self::Reference).ok_or_else(|| unknown(text));
+        }
+        let (mut parts, mut rest) = (Vec::new(), text.as_str());
+        while let Some((plain, tail)) = rest.split_once('{') {
+            let Some((path, after)) = tail.split_once('}') else { return Err(format!("`{text}` opens a brace and does not close it")) };
+            if !plain.is_empty() {
+                parts.push(Part::Plain(plain.to_owned()));
+            }
+            parts.push(Part::Hole(Reference::parse(path).ok_or_else(|| unknown(path))?));
+            rest = after;
+        }
+        if parts.is_empty() {
+            return Ok(Self::Constant(value.clone()));
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Plain(rest.to_owned()));
+        }
+        Ok(Self::Text(parts))
+    }
+
+    /// All references in it.
+    pub(super) fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Reference(reference) => [reference].into(),
+            Self::Text(parts) => parts
+                .iter()
+                .filter_map(|part| match part {
+                    Part::Plain(_) => None,
+                    Part::Hole(reference) => Some(reference),
+                })
+                .collect(),
+            Self::Constant(_) => Vec::new(),
+        }
+    }
+
+    /// The constant text, if it is one.
+    pub(super) fn constant(&self) -> Option<&str> {
+        match self {
+            Self::Constant(value) => value.as_str(),
+            Self::Reference(_) | Self::Text(_) => None,
+        }
+    }
+
+    /// Its value; nothing when a reference leads nowhere.
+    pub(super) fn value<'a>(&'a self, scope: Scope<'a>) -> Option<Cow<'a, Value>> {
+        match self {
+            Self::Reference(reference) => reference.value(scope),
+            Self::Constant(value) => Some(Cow::Borrowed(value)),
+            Self::Text(_) => self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned()))),
+        }
+    }
+
+    /// Its value as text; nothing when it is none.
+    pub(super) fn text<'a>(&'a self, scope: Scope<'a>) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Reference(reference) => reference.text(scope),
+            Self::Constant(value) => value.as_str().map(Cow::Borrowed),
+            Self::Text(parts) => {
+                let mut text = String::new();
+                for part in parts {
+                    match part {
+                        Part::Plain(plain) => text.push_str(plain),
+                        Part::Hole(reference) => text.push_str(&reference.text(scope)?),
+                    }
+                }
+                Some(Cow::Owned(text))
+            }
+        }
+    }
+}
+
+impl Reference {
+    fn parse(path: &str) -> Option<Self> {
+        match path.split_once('.') {
+            Some(("payload", member)) if !member.is_empty() => Some(Self::Payload(member.to_owned())),
+            Some(("kept", member)) if !member.is_empty() => Some(Self::Kept(member.to_owned())),
+            Some(_) => None,
+            None => match path {
+                "subject" => Some(Self::Subject),
+                "id" => Some(Self::Id),
+                "actor" => Some(Self::Actor),
+                "at" => Some(Self::At),
+                _ => None,
+            },
+        }
+    }
+
+    fn value<'a>(&'a self, scope: Scope<'a>) -> Option<Cow<'a, Value>> {
+        match self {
+            Self::Payload(member) => scope.record.payload.get(member).map(Cow::Borrowed),
+            Self::Kept(member) => scope.kept?.get(member).map(Cow::Borrowed),
+            Self::Subject | Self::Id | Self::Actor | Self::At => self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned()))),
+        }
+    }
+
+    fn text<'a>(&'a self, scope: Scope<'a>) -> Option<Cow<'a, str>> {
+        let record = scope.record;
+        match self {
+            Self::Payload(member) => spelled(record.payload.get(member)?),
+            Self::Kept(member) => spelled(scope.kept?.get(member)?),
+            Self::Subject => Some(Cow::Borrowed(&record.subject)),
+            Self::Id => record.subject.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
+            Self::Actor => Some(Cow::Borrowed(&record.actor)),
+            Self::At => Some(Cow::Borrowed(scope.at)),
+        }
+    }
+}
+
+/// A value as it stands in a text: text as it is, whole numbers and truth values in their one spelling, nothing else.
+fn spelled(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => number.as_i64().map(|number| {
+            let mut text = String::new();
+            // Writing into a string has no way to fail.
+            let _ = write!(text, "{number}");
+            Cow::Owned(text)
+        }),
+        Value::Bool(truth) => Some(Cow::Borrowed(if *truth { "true" } else { "false" })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn unknown(text: &str) -> String {
+    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor` and `at` are")
+}
