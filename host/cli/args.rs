@@ -64,6 +64,17 @@ pub(crate) enum Command {
     Audit(cmd::audit::AuditArgs),
     Verify(cmd::verify::VerifyArgs),
     #[command(subcommand)]
+    Actor(cmd::actor::ActorCommand),
+    Propose(cmd::propose::ProposeArgs),
+    Explain(cmd::propose::ExplainArgs),
+    State(cmd::state::StateArgs),
+    History(cmd::state::HistoryArgs),
+    Refusals(cmd::state::RefusalsArgs),
+    Accounts(cmd::accounts::AccountsArgs),
+    Balance(cmd::accounts::BalanceArgs),
+    Demo(cmd::demo::DemoArgs),
+    Backup(cmd::backup::BackupArgs),
+    #[command(subcommand)]
     Ledger(cmd::ledger::LedgerCommand),
     #[command(subcommand)]
     Protocol(cmd::protocol::ProtocolCommand),

@@ -19,6 +19,14 @@ fn main() {
             line(&mut text, &[name(&pack), stem(&file)], &file);
         }
     }
+    text.push_str("];\npub(super) const EXAMPLES: &[(&str, &str, &[u8])] = &[\n");
+    for pack in folders(&packs).into_iter().filter(|pack| pack.join("examples/story.json").is_file()) {
+        watch(&pack.join("examples"));
+        for file in files(&pack.join("examples"), "json") {
+            let file_name = name(&file);
+            line(&mut text, &[name(&pack), file_name], &file);
+        }
+    }
     text.push_str("];\npub(super) const PACKS: &[(&str, &[u8])] = &[\n");
     for pack in folders(&packs) {
         line(&mut text, &[name(&pack)], &pack.join("pack.json"));

@@ -1,15 +1,21 @@
 //! One command, one file.
+pub(crate) mod accounts;
+pub(crate) mod actor;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod module;
 pub(crate) mod protocol;
+pub(crate) mod propose;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;
+pub(crate) mod state;
 pub(crate) mod trace;
 pub(crate) mod verify;
 

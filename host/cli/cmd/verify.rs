@@ -16,13 +16,21 @@ pub(crate) struct VerifyArgs {
     /// Verifier key of the checkpoints (`name+hash+base64`); the workspace's own without it.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Also judge every governed entry again from nothing, and compare what follows with the stored state.
+    #[arg(long)]
+    rebuild: bool,
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
     let engine = open_read(global)?;
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
-    let report = engine.verify(args.key.as_deref(), |_| bar.inc(1))?;
+    let mut report = engine.verify(args.key.as_deref(), |_| bar.inc(1))?;
     bar.finish_and_clear();
+    if args.rebuild {
+        let bar = ui.bar(report.entries, "rebuild");
+        report.rebuilt(engine.rebuild(|_| bar.inc(1))?);
+        bar.finish_and_clear();
+    }
     if ui.json() {
         ui.document(&report)?
     } else {

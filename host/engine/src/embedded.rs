@@ -37,6 +37,11 @@ pub fn artifacts() -> impl Iterator<Item = (&'static str, &'static str, &'static
     bytes::ARTIFACTS.iter().copied()
 }
 
+/// Example files of the embedded packs that tell a story: pack, file name and bytes.
+pub fn examples() -> impl Iterator<Item = (&'static str, &'static str, &'static [u8])> {
+    bytes::EXAMPLES.iter().copied()
+}
+
 /// Embedded packs: name and `pack.json`.
 pub fn packs() -> impl Iterator<Item = (&'static str, &'static [u8])> {
     bytes::PACKS.iter().copied()

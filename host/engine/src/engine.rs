@@ -12,11 +12,12 @@ use enact_core::note;
 use enact_flow::Map;
 use enact_flow::snapshot::Snapshot;
 use enact_store::{Commit, Create, OpenOptions, Reader, Rejection, Store, Writer};
-use enact_wasm::{Backend, CacheOptions, Options, Sandbox};
+use enact_wasm::{Backend, CacheOptions, Module, Options, Sandbox};
 use serde_json::Value;
 
 use crate::bound::{Bound, HOST_CLASSES, Modules};
 use crate::error::{EngineError, Result};
+use crate::govern::RuleBook;
 use crate::interpret::Interrupt;
 use crate::live::{Context, Prepared, execute};
 use crate::report::{EntryReport, RunReport};
@@ -75,6 +76,7 @@ pub struct Engine {
     fingerprint: Digest,
     key: SigningKey,
     sources: Arc<dyn Sources>,
+    book: RuleBook,
 }
 
 type BindingKey = (String, Option<String>, BTreeMap<String, String>);
@@ -121,6 +123,7 @@ impl Engine {
             fingerprint,
             key,
             sources,
+            book: RuleBook::default(),
         })
     }
 
@@ -158,6 +161,29 @@ impl Engine {
     #[must_use]
     pub fn verifier_key(&self) -> String {
         note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
+    }
+
+    pub(crate) fn signing_key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    pub(crate) fn book(&self) -> &RuleBook {
+        &self.book
+    }
+
+    pub(crate) fn now_micros(&self) -> i64 {
+        self.sources.now_micros()
+    }
+
+    /// An admitted module by digest.
+    pub(crate) fn module(&self, digest: &str, name: &str) -> Result<Module> {
+        self.modules.admit(&self.sandbox, &self.workspace, digest, name)
+    }
+
+    /// Uses the writer, which is opened on first use.
+    pub(crate) fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        let mut guard = lock(&self.writer);
+        act(self.writer(&mut guard)?)
     }
 
     /// Resolves everything a workflow needs, before its first node (P-06).

@@ -77,6 +77,22 @@ pub enum EngineError {
     Rejected { code: &'static str, detail: String },
     #[error("no artifact `{code}` in the sealed protocol")]
     NoArtifact { code: String },
+    #[error("{what} is no proposal: {detail}")]
+    Proposal { what: String, detail: String },
+    #[error("`{actor}` cannot name an actor of this workspace")]
+    ActorName { actor: String },
+    #[error("this workspace holds no key of `{actor}` (`{file}`)")]
+    NoActorKey { actor: String, file: String },
+    #[error("no subject `{subject}` in this ledger")]
+    NoSubject { subject: String },
+    #[error("nothing was ever posted to `{account}`")]
+    NoAccount { account: String },
+    #[error("pack `{pack}` has no story; these have one: {packs}")]
+    NoStory { pack: String, packs: String },
+    #[error("no snapshot `{snapshot}` in this ledger")]
+    NoSnapshot { snapshot: String },
+    #[error("refused: {}", .0.detail)]
+    Refused(Box<crate::govern::RefusedProposal>),
     #[error("no run `{run}` in this ledger")]
     NoRun { run: String },
     #[error("no entry {seq} in this ledger of {size}")]
@@ -132,6 +148,14 @@ impl EngineError {
             Self::Contention { .. } => "contention",
             Self::Rejected { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
+            Self::Proposal { .. } => "proposal_invalid",
+            Self::ActorName { .. } => "actor_name",
+            Self::NoActorKey { .. } => "no_actor_key",
+            Self::NoSubject { .. } => "no_subject",
+            Self::NoAccount { .. } => "no_account",
+            Self::NoSnapshot { .. } => "no_snapshot",
+            Self::NoStory { .. } => "no_story",
+            Self::Refused(refused) => &refused.code,
             Self::NoRun { .. } => "no_run",
             Self::NoEntry { .. } => "no_entry",
             Self::EmptyLedger => "ledger_empty",
@@ -146,7 +170,9 @@ impl EngineError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Inconclusive { .. } | Self::ModuleRefused { .. } | Self::Contention { .. } | Self::Rejected { .. } => Kind::Refused,
+            Self::Refused(_) | Self::Inconclusive { .. } | Self::ModuleRefused { .. } | Self::Contention { .. } | Self::Rejected { .. } => {
+                Kind::Refused
+            }
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
             Self::Store(e) if e.is_corruption() => Kind::Integrity,
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
@@ -168,6 +194,13 @@ impl EngineError {
             | Self::IntentSchema { .. }
             | Self::ModuleMissing { .. }
             | Self::NoArtifact { .. }
+            | Self::Proposal { .. }
+            | Self::ActorName { .. }
+            | Self::NoActorKey { .. }
+            | Self::NoSubject { .. }
+            | Self::NoAccount { .. }
+            | Self::NoSnapshot { .. }
+            | Self::NoStory { .. }
             | Self::NoRun { .. }
             | Self::NoEntry { .. }
             | Self::EmptyLedger
@@ -211,6 +244,19 @@ impl EngineError {
             Self::Inconclusive { .. } => "nothing was recorded; raise the limit in the binding or mend the module".to_owned(),
             Self::Contention { .. } => "nothing was recorded; run it again".to_owned(),
             Self::NoArtifact { .. } => "list them with `enact protocol show`".to_owned(),
+            Self::Proposal { .. } => "see the examples of a pack under `protocol/packs/`, and `protocol/governance.md`".to_owned(),
+            Self::ActorName { .. } => {
+                "use up to 64 letters, digits, `-`, `_`, `.` and `@`, with or without `Actor:` before them".to_owned()
+            }
+            Self::NoActorKey { .. } => "propose from the workspace where the key is, or pass a record that is signed".to_owned(),
+            Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
+            Self::NoAccount { .. } => "list them with `enact accounts`".to_owned(),
+            Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
+            Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
+            Self::Refused(refused) => {
+                let own = refused.hint.clone();
+                return own.or_else(|| Some("`enact explain` shows every row that was looked at; nothing was appended".to_owned()));
+            }
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
@@ -226,6 +272,9 @@ impl EngineError {
     pub fn details(&self) -> Option<serde_json::Value> {
         if let Self::Binding(report) = self {
             return serde_json::to_value(report).ok();
+        }
+        if let Self::Refused(refused) = self {
+            return serde_json::to_value(refused).ok();
         }
         if let Self::Protocol { problems } = self {
             return serde_json::to_value(problems).ok();

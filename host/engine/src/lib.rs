@@ -10,6 +10,7 @@ mod engine;
 pub mod error;
 pub mod evidence;
 mod examine;
+pub mod govern;
 pub mod import;
 pub mod interpret;
 mod live;

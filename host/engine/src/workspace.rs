@@ -273,11 +273,27 @@ impl Workspace {
         })
     }
 
+    /// Whether a file of the workspace is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.dir.exists(name)
+    }
+
+    /// Makes a key for an actor.
+    pub(crate) fn write_actor_key(&self, name: &str) -> Result<()> {
+        self.dir.create_dir_all("keys/actors").map_err(|e| self.at("create", "keys/actors", e))?;
+        self.write_secret(name, &random_hex(32)?)
+    }
+
+    /// Puts a file in the place of another.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.dir.rename(from, &self.dir, to).map_err(|e| self.at("rename", from, e))
+    }
+
     fn write_secret(&self, name: &str, hex: &str) -> Result<()> {
         self.write_mode(name, hex.as_bytes(), 0o600)
     }
 
-    fn read_secret(&self, name: &str) -> Result<[u8; 32]> {
+    pub(crate) fn read_secret(&self, name: &str) -> Result<[u8; 32]> {
         let text = self.read(name, 128)?;
         let mut seed = [0; 32];
         hex::decode_to_slice(text.trim_ascii(), &mut seed).map_err(|_| EngineError::Key { name: name.to_owned() })?;

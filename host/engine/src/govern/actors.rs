@@ -1,0 +1,72 @@
+//! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
+use enact_core::entry::Record;
+use enact_core::govern::sign;
+use serde_json::json;
+
+use super::keys;
+use super::proposal::Proposed;
+use super::propose::Appended;
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+
+impl Engine {
+    /// The founding: the first actor, signed with its own key, with the roles from which all others come.
+    pub fn found(&self, actor: &str, roles: &[String]) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        let key = keys::create(self.workspace(), &actor)?;
+        let payload = json!({"key": keys::public(&key), "roles": roles});
+        self.propose_signed(&actor, Some(&key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)])
+    }
+
+    /// Registers an actor with a new key of this workspace, or with a public key that was made elsewhere, and grants it roles.
+    pub fn register(&self, by: &str, actor: &str, key: Option<&str>, roles: &[String], scope: Option<&str>) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        let public = match key {
+            Some(public) => public.to_owned(),
+            None => keys::public(&keys::create(self.workspace(), &actor)?),
+        };
+        let mut batch = vec![Proposed::of("ACTOR", "ACTOR.REGISTER", &actor, json!({"key": public}))];
+        batch.extend(roles.iter().map(|role| Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(role, scope))));
+        self.propose(by, &batch)
+    }
+
+    /// Grants a role.
+    pub fn grant(&self, by: &str, actor: &str, role: &str, scope: Option<&str>) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(role, scope))])
+    }
+
+    /// Takes a role back.
+    pub fn withdraw(&self, by: &str, actor: &str, role: &str, scope: Option<&str>) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.WITHDRAW", &actor, granted(role, scope))])
+    }
+
+    /// Gives an actor another key. The present one is replaced on disk once the ledger holds the new one.
+    pub fn rotate(&self, by: &str, actor: &str) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        let next = keys::create_next(self.workspace(), &actor)?;
+        let appended = self.propose(by, &[Proposed::of("ACTOR", "ACTOR.ROTATE", &actor, json!({"key": keys::public(&next)}))])?;
+        keys::promote(self.workspace(), &actor)?;
+        Ok(appended)
+    }
+
+    /// Says something about an actor that needs a reason: `ACTOR.REVOKE`, `ACTOR.SUSPEND`, `ACTOR.RESUME`.
+    pub fn about_actor(&self, by: &str, actor: &str, action: &str, reason: &str) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        self.propose(by, &[Proposed::of("ACTOR", action, &actor, json!({"reason": reason}))])
+    }
+
+    /// Signs complete records with an actor's key, for someone else to propose.
+    pub fn sign_record(&self, actor: &str, record: Record) -> Result<Record> {
+        let key = keys::load(self.workspace(), &keys::actor_id(actor)?)?;
+        sign(record, &self.workspace().config().origin, &key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })
+    }
+}
+
+fn granted(role: &str, scope: Option<&str>) -> serde_json::Value {
+    match scope {
+        Some(scope) => json!({"role": role, "scope": scope}),
+        None => json!({"role": role}),
+    }
+}

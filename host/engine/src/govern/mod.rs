@@ -1,0 +1,18 @@
+//! The edge around the pure judge: keys, clocks, components and the store. What is allowed is decided in `host/core`.
+mod actors;
+mod book;
+mod demo;
+mod keys;
+mod outside;
+mod proposal;
+mod propose;
+mod query;
+mod refold;
+
+pub(crate) use book::RuleBook;
+pub use book::Ruled;
+pub use demo::{Story, StoryReport, Told};
+pub use proposal::Proposed;
+pub use propose::{Appended, Explained, RefusedProposal};
+pub use query::{AccountReport, ActorReport, BalanceProof, BalanceReport, HistoryRow, RefusalReport, SubjectReport};
+pub use refold::RebuildReport;

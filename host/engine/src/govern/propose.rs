@@ -1,0 +1,304 @@
+//! Proposing: complete, sign, judge inside the transaction, append; or explain what would happen, appending nothing.
+use ed25519_dalek::SigningKey;
+use enact_core::entry::{Draft, Entry, Head, Local, Record, Sealed};
+use enact_core::govern::row::SystemRow;
+use enact_core::govern::{EntryContext, JudgeError, RowFinding, append, judge};
+use enact_core::hash::Digest;
+use enact_core::note;
+use enact_core::state::{Space, StateDelta, StateView};
+use enact_core::time::Instant;
+use enact_store::{Judge, RefusedProposal as Kept, StoreError, TxView};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::book::Ruled;
+use super::keys;
+use super::outside::Components;
+use super::proposal::{Proposed, Signer, complete, row};
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::report::EntryReport;
+use crate::sources::time_text;
+
+/// Attempts at a proposal whose subject moved on between reading and appending.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// A proposal that is in the ledger; the stable shape of `enact propose --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Appended {
+    /// The entry.
+    pub entry: EntryReport,
+    /// When.
+    pub at: String,
+    /// What became of each record.
+    pub records: Vec<AppendedRecord>,
+}
+
+/// One appended record.
+#[derive(Debug, Clone, Serialize)]
+pub struct AppendedRecord {
+    /// Its portable hash: what `refs` and `auth` name.
+    pub hash: String,
+    /// Its action.
+    pub action: String,
+    /// Its subject.
+    pub subject: String,
+    /// The row of the matrix that allowed it.
+    pub decided: String,
+}
+
+/// A proposal that was refused; nothing was appended.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedProposal {
+    /// Stable code.
+    pub code: String,
+    /// What it got and what is allowed.
+    pub detail: String,
+    /// Position of the record in the batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<usize>,
+    /// The row that got furthest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// Every row that was looked at, with how it came out.
+    pub rows: Vec<RowFinding>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(skip)]
+    kept: Kept,
+}
+
+/// What would happen; the stable shape of `enact explain --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Explained {
+    /// It would be appended.
+    pub allowed: bool,
+    /// For each record the row that decides and the rows that were looked at.
+    pub records: Vec<ExplainedRecord>,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedProposal>,
+    /// Rows of the state that it would write.
+    pub changes: Vec<ExplainedChange>,
+}
+
+/// One record of an explanation.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedRecord {
+    /// Its action.
+    pub action: String,
+    /// Its subject.
+    pub subject: String,
+    /// The row that decides.
+    pub decided: String,
+    /// The rows that were looked at.
+    pub rows: Vec<RowFinding>,
+}
+
+/// One row that an entry would write.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedChange {
+    /// Family.
+    pub space: &'static str,
+    /// Key.
+    pub key: String,
+    /// The row before.
+    pub before: Option<Value>,
+    /// The row after.
+    pub after: Value,
+}
+
+impl Engine {
+    /// Proposes a batch as an actor, with the key that this workspace holds for it.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] when the judge refuses; it is kept in the log of refusals.
+    pub fn propose(&self, actor: &str, proposed: &[Proposed]) -> Result<Appended> {
+        let actor = keys::actor_id(actor)?;
+        // A batch that was signed elsewhere needs no key here.
+        let key = if proposed.iter().all(|p| p.sig.is_some()) { None } else { Some(keys::load(self.workspace(), &actor)?) };
+        self.propose_signed(&actor, key.as_ref(), proposed)
+    }
+
+    pub(crate) fn propose_signed(&self, actor: &str, key: Option<&SigningKey>, proposed: &[Proposed]) -> Result<Appended> {
+        let mut attempt = 1;
+        loop {
+            let (records, protocol) = self.completed(actor, key, proposed)?;
+            match self.append_records(records, protocol, attempt)? {
+                Ok(appended) => return Ok(appended),
+                // Someone else was faster about the same subject. What was filled in is filled in anew; what was given stays.
+                Err(refused) if refused.code == "chain_prev" && attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(refused) => return Err(EngineError::Refused(Box::new(refused))),
+            }
+        }
+    }
+
+    fn completed(&self, actor: &str, key: Option<&SigningKey>, proposed: &[Proposed]) -> Result<(Vec<Record>, Digest)> {
+        let mut reader = self.store().reader()?;
+        let moment = reader.moment(None)?;
+        let protocol = self.in_force(&moment)?;
+        let ruled = self.rules(&protocol, &moment)?;
+        let signer = Signer { origin: &self.workspace().config().origin, actor, key };
+        Ok((complete(&ruled.protocol, &moment, &signer, proposed)?, protocol))
+    }
+
+    /// One durable entry of records that are complete.
+    pub(crate) fn append_records(&self, records: Vec<Record>, protocol: Digest, attempt: u32) -> Result<Result<Appended, RefusedProposal>> {
+        let mut named = Vec::with_capacity(records.len());
+        for record in &records {
+            let hash = record.hash().map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
+            named.push((hash.to_string(), record.action.clone(), record.subject.clone()));
+        }
+        let local = Local { node: self.workspace().config().node.clone(), attempt };
+        let draft = Draft { protocol, at: String::new(), records, local };
+        let origin = &self.workspace().config().origin;
+        let now = time_text(self.now_micros());
+        let mut judging = Judging { engine: self, origin, decided: Vec::new() };
+        let answers = self.with_writer(|writer| {
+            let sign = |head: &Head| note::sign(origin, head.size, &head.root(), self.signing_key());
+            Ok(writer.append_governed(&[draft], &now, &mut judging, &sign)?)
+        })?;
+        let Some(answer) = answers.into_iter().next() else {
+            return Err(EngineError::Internal { detail: "a draft without an answer".to_owned() });
+        };
+        Ok(answer.map(|committed| {
+            let decided = judging.decided.into_iter().chain(std::iter::repeat(String::new()));
+            let records = named.into_iter().zip(decided);
+            let records = records.map(|((hash, action, subject), decided)| AppendedRecord { hash, action, subject, decided });
+            Appended {
+                entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
+                at: committed.at,
+                records: records.collect(),
+            }
+        }))
+    }
+
+    /// What would happen to a batch now; nothing is appended and no refusal is recorded.
+    pub fn explain(&self, actor: &str, proposed: &[Proposed]) -> Result<Explained> {
+        let actor = keys::actor_id(actor)?;
+        let key = keys::load(self.workspace(), &actor).ok();
+        let mut reader = self.store().reader()?;
+        let head = reader.head()?;
+        let moment = reader.moment(None)?;
+        let protocol = self.in_force(&moment)?;
+        let ruled = self.rules(&protocol, &moment)?;
+        let origin = &self.workspace().config().origin;
+        let records = complete(&ruled.protocol, &moment, &Signer { origin, actor: &actor, key: key.as_ref() }, proposed)?;
+        let now = Instant::parse(&time_text(self.now_micros())).map(String::from).unwrap_or_default();
+        let entry = EntryContext { origin, at: if now < head.at { &head.at } else { &now }, protocol, seq: head.size };
+        let outside = Components { engine: self, modules: &ruled.modules };
+        let judgement = match judge(&ruled.protocol, &moment, &outside, &entry, &records) {
+            Ok(judgement) => judgement,
+            Err(JudgeError::View(error)) => return Err(error.into()),
+            Err(error) => {
+                let refused = refused(error, &records, &now);
+                return Ok(Explained { allowed: false, records: Vec::new(), refused: Some(refused), changes: Vec::new() });
+            }
+        };
+        let rows = judgement.decided.into_iter().zip(judgement.rows);
+        let explained = records.iter().zip(rows).map(|(record, (decided, rows))| ExplainedRecord {
+            action: record.action.clone(),
+            subject: record.subject.clone(),
+            decided,
+            rows,
+        });
+        let explained = explained.collect();
+        let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        let mut changes = Vec::with_capacity(judgement.delta.puts.len());
+        for put in judgement.delta.puts {
+            let before = moment.get(put.space, &put.key)?.map(|text| parsed(&text));
+            changes.push(ExplainedChange { space: put.space.as_str(), key: put.key, before, after: parsed(&put.value) });
+        }
+        Ok(Explained { allowed: true, records: explained, refused: None, changes })
+    }
+
+    /// The snapshot in force: the adopted one, or before the founding the one that this workspace sealed.
+    pub(crate) fn in_force<V: StateView<Error = StoreError> + ?Sized>(&self, view: &V) -> Result<Digest> {
+        match view.get(Space::System, "protocol")? {
+            Some(text) => Ok(row::<SystemRow>(&text, "system", "protocol")?.snapshot),
+            None => self.snapshot().hash().parse().map_err(|_| EngineError::Internal { detail: "a snapshot without a hash".to_owned() }),
+        }
+    }
+
+    /// The rules of a snapshot.
+    pub(crate) fn rules<V: TxView + ?Sized>(&self, hash: &Digest, view: &V) -> Result<std::sync::Arc<Ruled>> {
+        let text = hash.to_string();
+        self.book().rules(hash, || {
+            if self.snapshot().hash() == text {
+                return Ok(Some(self.snapshot().to_lock()));
+            }
+            Ok(view.snapshot(&text)?)
+        })
+    }
+}
+
+/// Judges inside the transaction, under the rules that the entry names.
+struct Judging<'a> {
+    engine: &'a Engine,
+    origin: &'a str,
+    decided: Vec<String>,
+}
+
+impl Judge for Judging<'_> {
+    type Refused = RefusedProposal;
+
+    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: Draft) -> Result<Result<(Sealed, StateDelta), RefusedProposal>, StoreError> {
+        let ruled = match self.engine.rules(&draft.protocol, view) {
+            Ok(ruled) => ruled,
+            Err(EngineError::Store(error)) => return Err(error),
+            Err(error) => return Ok(Err(plain(error.code(), error.to_string(), &draft.records, &draft.at))),
+        };
+        let outside = Components { engine: self.engine, modules: &ruled.modules };
+        let (records, at) = (draft.records.clone(), draft.at.clone());
+        match append(&ruled.protocol, view, &outside, head, self.origin, draft) {
+            Ok(appended) => {
+                self.decided = Entry::parse(&appended.0.bytes).map(|entry| entry.decided).unwrap_or_default();
+                Ok(Ok(appended))
+            }
+            Err(JudgeError::View(error)) => Err(error),
+            Err(error) => Ok(Err(refused(error, &records, &at))),
+        }
+    }
+
+    fn keep(&self, refused: &RefusedProposal) -> Option<Kept> {
+        Some(refused.kept.clone())
+    }
+}
+
+fn refused(error: JudgeError<StoreError>, records: &[Record], at: &str) -> RefusedProposal {
+    let code = error.code().unwrap_or("state_unreadable").to_owned();
+    let JudgeError::Refused(refused) = error else {
+        return plain(&code, error.to_string(), records, at);
+    };
+    let mut plain = plain(&code, refused.detail.clone(), records, at);
+    let about = records.get(refused.record);
+    plain.kept.record = u64::try_from(refused.record).ok();
+    plain.kept.row.clone_from(&refused.row);
+    plain.kept.actor = about.map(|r| r.actor.clone());
+    plain.kept.action = about.map(|r| r.action.clone());
+    plain.kept.subject = about.map(|r| r.subject.clone());
+    plain.record = Some(refused.record);
+    plain.hint = refused.hint().map(str::to_owned);
+    plain.row = refused.row;
+    plain.rows = refused.rows;
+    plain
+}
+
+/// A refusal of the batch as a whole.
+fn plain(code: &str, detail: String, records: &[Record], at: &str) -> RefusedProposal {
+    let first = records.first();
+    let bytes = serde_json::to_vec(&json!(records)).unwrap_or_default();
+    let kept = Kept {
+        at: at.to_owned(),
+        code: code.to_owned(),
+        record: None,
+        row: None,
+        actor: first.map(|r| r.actor.clone()),
+        action: first.map(|r| r.action.clone()),
+        subject: first.map(|r| r.subject.clone()),
+        detail: detail.clone(),
+        bytes,
+    };
+    RefusedProposal { code: code.to_owned(), detail, record: None, row: None, rows: Vec::new(), hint: None, kept }
+}

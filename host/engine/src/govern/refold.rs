@@ -1,0 +1,125 @@
+//! Rebuilding: every governed entry is judged again from nothing, and what follows is compared with the stored rows.
+use enact_core::entry::{Entry, Record};
+use enact_core::govern::{EntryContext, State, judge};
+use enact_core::state::Put;
+use enact_core::verify::Finding;
+use serde::Serialize;
+
+use super::outside::Components;
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+
+/// Findings are listed up to this many; a ruined file should not print forever.
+const FINDINGS_MAX: usize = 1_000;
+
+/// What a rebuild found.
+#[derive(Debug, Clone, Serialize)]
+pub struct RebuildReport {
+    /// Governed entries judged again.
+    pub judged: u64,
+    /// Rows that follow from them.
+    pub rows: u64,
+    /// The root of each space, as the entries give it.
+    pub roots: std::collections::BTreeMap<&'static str, String>,
+    /// What is not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+impl Engine {
+    /// Judges all governed entries again, in order, from an empty state, under the rules that each names; compares the rows that
+    /// follow with the stored ones, and stated roots with derived ones. Nothing is dispatched: effects are not replayed (B-28).
+    pub fn rebuild(&self, mut progress: impl FnMut(u64)) -> Result<RebuildReport> {
+        let mut rebuild = Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, findings: Vec::new() };
+        let mut reader = self.store().reader()?;
+        // Snapshots are read over a connection of their own: the walk below holds the first.
+        let mut snapshots = self.store().reader()?;
+        reader.entries_with_state::<EngineError>(0, |at| {
+            progress(at.seq);
+            if rebuild.findings.len() >= FINDINGS_MAX {
+                return Ok(());
+            }
+            match at.entry {
+                Some(entry) => rebuild.feed(&mut snapshots, at.seq, entry.bytes, at.rows),
+                None => {
+                    rebuild.found("state_orphan", at.seq, "rows of an entry that is not there".to_owned());
+                    Ok(())
+                }
+            }
+        })?;
+        let roots = rebuild.state.roots();
+        let roots = roots.into_iter().map(|(space, root)| (space.as_str(), enact_core::hash::Digest::sha256(root).to_string()));
+        Ok(RebuildReport { judged: rebuild.judged, rows: rebuild.rows, roots: roots.collect(), findings: rebuild.findings })
+    }
+}
+
+struct Rebuild<'a> {
+    engine: &'a Engine,
+    state: State,
+    judged: u64,
+    rows: u64,
+    findings: Vec<Finding>,
+}
+
+impl Rebuild<'_> {
+    fn found(&mut self, code: &'static str, seq: u64, detail: String) {
+        self.findings.push(Finding { code, seq: Some(seq), detail });
+    }
+
+    fn feed(&mut self, snapshots: &mut enact_store::Reader, seq: u64, bytes: &[u8], stored: &[Put]) -> Result<()> {
+        let entry = match Entry::parse(bytes) {
+            Ok(entry) => entry,
+            Err(refusal) => {
+                self.found(refusal.code(), seq, refusal.to_string());
+                return Ok(());
+            }
+        };
+        let governed = !entry.records.iter().all(Record::is_run);
+        let mut derived = Vec::new();
+        if governed {
+            self.judged += 1;
+            let view = snapshots.moment(None)?;
+            let ruled = match self.engine.rules(&entry.protocol, &view) {
+                Ok(ruled) => ruled,
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    self.found("entry_protocol", seq, error.to_string());
+                    return Ok(());
+                }
+            };
+            let outside = Components { engine: self.engine, modules: &ruled.modules };
+            let context = EntryContext { origin: &entry.origin, at: &entry.at, protocol: entry.protocol, seq };
+            match judge(&ruled.protocol, &self.state, &outside, &context, &entry.records) {
+                Err(error) => {
+                    self.found("entry_unauthorised", seq, format!("{}: {error}", error.code().unwrap_or("state_unreadable")));
+                    return Ok(());
+                }
+                Ok(judgement) => {
+                    if judgement.decided != entry.decided {
+                        let detail = format!("says `{}` decided, it is `{}`", entry.decided.join("`, `"), judgement.decided.join("`, `"));
+                        self.found("entry_decided", seq, detail);
+                    }
+                    self.stated(&entry);
+                    derived = judgement.delta.puts.clone();
+                    self.state.apply(judgement.delta);
+                }
+            }
+        }
+        self.rows += derived.len() as u64;
+        if derived != stored {
+            let first = derived.iter().zip(stored).find(|(a, b)| a != b).map(|(a, _)| a).or_else(|| derived.get(stored.len()));
+            let first = first.or_else(|| stored.get(derived.len()));
+            let name = first.map_or_else(String::new, |put| format!("{}/{}", put.space.as_str(), put.key));
+            self.found("state_row", seq, format!("the stored rows are not the ones that follow, first `{name}`"));
+        }
+        Ok(())
+    }
+
+    /// Roots that an entry states about the state before it.
+    fn stated(&mut self, entry: &Entry) {
+        for (size, stated) in entry.records.iter().filter_map(enact_core::govern::roots::read) {
+            if size == entry.seq && stated != self.state.roots() {
+                self.found("state_roots", entry.seq, format!("states other roots after {size} entries than the entries give"));
+            }
+        }
+    }
+}
