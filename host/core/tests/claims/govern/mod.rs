@@ -1,0 +1,4 @@
+//! Governance: every rule by the refusal that it makes, and by what holds however records are thrown at it.
+
+mod codes;
+mod world;
