@@ -68,7 +68,7 @@ fn chain(cases: &mut Cases) {
             r.refs.extend(proposal.map(|proposal| ("proposal".to_owned(), proposal)));
         })
     };
-    cases.push(("chain_prev", world.clone(), with(propose(&world, 1), |r| drop(r.refs.insert("prev".into(), digest("x"))))));
+    cases.push(("chain_prev", world.clone(), with(propose(&world, 1), |r| r.refs = [("prev".to_owned(), digest("x"))].into())));
     cases.push(("chain_version", world.clone(), propose(&world, 2)));
     cases.push(("chain_version", world.clone(), with(propose(&world, 1), |r| r.version = None)));
     cases.push(("chain_proposal", world.clone(), ratify(&world, value("integer", "7"), 1, Some(digest("x")))));
