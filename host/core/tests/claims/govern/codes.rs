@@ -16,6 +16,9 @@ fn with(mut record: Record, edit: impl FnOnce(&mut Record)) -> Record {
     record
 }
 
+/// Takes a fault away.
+type Repair = fn(&mut Record);
+
 /// Cases: the code that is expected, the world, the record.
 type Cases = Vec<(&'static str, World, Record)>;
 
@@ -352,7 +355,7 @@ fn b_09_of_two_faults_the_earlier_stage_answers() {
         r.consumes = vec!["wrong".into()];
         r.postings = Some(vec![leg("nowhere", "0", "NONE", Side::Debit)]);
     });
-    let edits: [(&str, fn(&mut Record)); 8] = [
+    let edits: [(&str, Repair); 8] = [
         ("record_type", |r| r.type_ = "ORDER".into()),
         ("record_kind", |r| r.kind = enact_core::entry::Kind::Transition),
         ("payload_type", |r| r.payload = json!({"by": "Actor:ann"})),

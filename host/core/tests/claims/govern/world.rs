@@ -64,12 +64,18 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
             "CARE": {"class": "service"}, "IOU": {"class": "claim"}, "BOND": {"class": "claim", "assignable": true}},
         "accounts": {"mint": {"class": "source", "floor": null}, "gone": {"class": "sink"}, "member:{Actor}": {"class": "holder"},
             "order:{Order}": {"class": "escrow"}, "pot:{}": {"class": "holder", "assets": ["COIN"]}, "line": {"class": "credit", "floor": "-100"}}});
+    let all = [orders, probes, acts, rules, decisions, moves, assets, matrix()];
+    all.into_iter().map(|artifact| (artifact["code"].as_str().unwrap().to_owned(), artifact)).collect()
+}
+
+/// Who may do what.
+fn matrix() -> Value {
     let row = |name: &str, actions: Value| json!({"row": name, "actions": actions, "roles": ["clerk"], "signature": false});
     let with = |mut row: Value, members: Value| {
         row.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         row
     };
-    let matrix = json!({"code": "AM_SAMPLE_V0", "summary": "Who.", "rows": [
+    json!({"code": "AM_SAMPLE_V0", "summary": "Who.", "rows": [
         row("clerk", json!(["ORDER.OPEN", "ORDER.NOTE", "ORDER.PAY", "ORDER.CLOSE", "PROBE.STATE", "PROBE.EXISTS", "PROBE.KEY", "PROBE.RATIFIED",
             "PROBE.DISTINCT", "PROBE.EQUALS", "PROBE.POSITIVE", "PROBE.WINDOW", "PROBE.INVARIANT", "PROBE.CONSUME", "PROBE.ANY", "ACT.FIRST",
             "RULE.PROPOSE", "RULE.WITHDRAW", "DECISION.MAKE", "MOVE.FREE", "MOVE.COIN"])),
@@ -86,9 +92,7 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
         {"row": "many-c", "actions": ["ACT.MANY"], "roles": ["clerk"], "seat": "stool", "signature": false},
         {"row": "admin", "actions": ["ACTOR.REGISTER", "ACTOR.ROTATE", "ACTOR.REVOKE", "ACTOR.SUSPEND", "ACTOR.RESUME", "ACTOR.GRANT",
             "ACTOR.WITHDRAW", "PROTOCOL.PROPOSE", "PROTOCOL.WITHDRAW"], "roles": ["admin"], "signature": true},
-        {"row": "adopt", "actions": ["PROTOCOL.RATIFY"], "roles": ["admin"], "distinct_from": ["PROTOCOL.PROPOSE"]}]});
-    let all = [orders, probes, acts, rules, decisions, moves, assets, matrix];
-    all.into_iter().map(|artifact| (artifact["code"].as_str().unwrap().to_owned(), artifact)).collect()
+        {"row": "adopt", "actions": ["PROTOCOL.RATIFY"], "roles": ["admin"], "distinct_from": ["PROTOCOL.PROPOSE"]}]})
 }
 
 /// Compiles artifacts.
