@@ -251,6 +251,62 @@ fn a_total_that_would_exceed_its_type_is_refused_and_never_capped() {
 }
 
 #[test]
+fn a_lot_that_lost_value_cannot_be_passed_on_before_the_loss_is_written_off() {
+    let mut world = World::new();
+    let car = "CAR/2026-04-17T10:00:00.000000+00:00";
+    world.say(vec![world.moving("MOVE.FREE", "1", &[("mint", -10, car), ("member:ann", 10, car)])]).unwrap();
+    let pass = |world: &World, amount: i128| world.moving("MOVE.FREE", "2", &[("member:ann", -amount, car), ("member:bob", amount, car)]);
+    assert_eq!(world.code(pass(&world, 10)), "allowed");
+    // A moment later nine and a bit are left of ten, rounded up; after a day nine.
+    world.at = "2026-04-17T10:00:00.000001Z".into();
+    assert_eq!(world.code(pass(&world, 10)), "allowed");
+    world.at = "2026-04-18T10:00:00Z".into();
+    assert_eq!(world.code(pass(&world, 9)), "asset_undepreciated");
+    world.say(vec![world.moving("MOVE.FREE", "3", &[("member:ann", -1, car), ("gone", 1, car)])]).unwrap();
+    assert_eq!(world.code(pass(&world, 9)), "allowed");
+    world.at = "2026-04-27T10:00:00Z".into();
+    assert_eq!(world.code(pass(&world, 1)), "asset_undepreciated");
+    assert_eq!(world.row(Space::Asset, car).unwrap(), json!({"issued": "10", "retired": "1"}));
+}
+
+#[test]
+fn b_04_a_seat_under_a_charter_counts_once_the_charter_is_ratified_and_where_it_was_granted() {
+    let mut world = World::new();
+    world.admin("ACTOR.GRANT", "Actor:bob", json!({"seat": "chair", "charter": "Rule:charter", "scope": "a"}));
+    let act = |world: &World, scope: &str| {
+        let record = world.record("Actor:bob", "ACT.CHARTER", "Act:1", json!({}));
+        Record { seat: Some("chair".into()), scope: Some(scope.into()), ..record }
+    };
+    assert_eq!(world.code(act(&world, "a/b")), "authority_charter");
+    let value = json!({"value": {"type": "integer", "value": "1"}});
+    let proposal = Record { version: Some(1), ..world.ann("RULE.PROPOSE", "Rule:charter", value.clone()) };
+    let hash = proposal.hash().unwrap();
+    world.say(vec![proposal]).unwrap();
+    assert_eq!(world.code(act(&world, "a/b")), "authority_charter", "proposed is not ratified");
+    let mut ratify = Record { version: Some(1), ..world.record("Actor:bob", "RULE.RATIFY", "Rule:charter", value) };
+    ratify.refs.insert("proposal".into(), hash);
+    world.say(vec![ratify]).unwrap();
+    assert_eq!(world.code(act(&world, "a/b")), "allowed");
+    assert_eq!(world.code(act(&world, "b")), "authority_seat");
+    world.admin("ACTOR.WITHDRAW", "Actor:bob", json!({"seat": "chair", "charter": "Rule:charter", "scope": "a"}));
+    assert_eq!(world.code(act(&world, "a/b")), "authority_seat");
+}
+
+#[test]
+fn b_06_an_ended_subject_takes_no_step() {
+    let mut world = World::new();
+    let mint = world.moving("MOVE.FREE", "0", &[("mint", -9, "COIN"), ("member:ann", 9, "COIN")]);
+    world.say(vec![mint, world.ann("ORDER.OPEN", "Order:1", json!({"amount": "5"}))]).unwrap();
+    let legs = world.moving("MOVE.FREE", "x", &[("member:ann", -5, "COIN"), ("order:1", 5, "COIN")]).postings;
+    let pay = world.ann("ORDER.PAY", "Order:1", json!({"by": "Actor:ann"}));
+    world.say(vec![Record { postings: legs, consumes: vec!["paid:Order:1".into()], ..pay }]).unwrap();
+    world.say(vec![world.ann("ORDER.CLOSE", "Order:1", json!({}))]).unwrap();
+    for action in ["ORDER.NOTE", "ORDER.CLOSE"] {
+        assert_eq!(world.code(world.ann(action, "Order:1", json!({}))), "lifecycle_terminal", "{action}");
+    }
+}
+
+#[test]
 fn without_artifacts_only_the_core_acts() {
     let rules = Protocol::empty(digest("sample"));
     let mut world = World { rules, ..World::unfounded() };
