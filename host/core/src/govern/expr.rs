@@ -4,6 +4,7 @@
 //! invariant.
 
 use alloc::borrow::{Cow, ToOwned as _};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -28,6 +29,8 @@ pub(super) enum Reference {
     Actor,
     /// When.
     At,
+    /// What follows the colon of a member that names a subject or an actor, as names of accounts need it.
+    IdOf(Box<Self>),
 }
 
 /// A compiled expression.
@@ -86,12 +89,12 @@ impl Expr {
     /// All references in it.
     pub(super) fn references(&self) -> Vec<&Reference> {
         match self {
-            Self::Reference(reference) => [reference].into(),
+            Self::Reference(reference) => [reference.whole()].into(),
             Self::Text(parts) => parts
                 .iter()
                 .filter_map(|part| match part {
                     Part::Plain(_) => None,
-                    Part::Hole(reference) => Some(reference),
+                    Part::Hole(reference) => Some(reference.whole()),
                 })
                 .collect(),
             Self::Constant(_) => Vec::new(),
@@ -136,9 +139,12 @@ impl Expr {
 
 impl Reference {
     fn parse(path: &str) -> Option<Self> {
+        if let Some(whole) = path.strip_suffix(".id") {
+            return Self::parse(whole).filter(|whole| !matches!(whole, Self::IdOf(_))).map(|whole| Self::IdOf(Box::new(whole)));
+        }
         match path.split_once('.') {
-            Some(("payload", member)) if !member.is_empty() => Some(Self::Payload(member.to_owned())),
-            Some(("kept", member)) if !member.is_empty() => Some(Self::Kept(member.to_owned())),
+            Some(("payload", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Payload(member.to_owned())),
+            Some(("kept", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Kept(member.to_owned())),
             Some(_) => None,
             None => match path {
                 "subject" => Some(Self::Subject),
@@ -150,11 +156,21 @@ impl Reference {
         }
     }
 
+    /// What it is about, whether as a whole or its id.
+    fn whole(&self) -> &Self {
+        match self {
+            Self::IdOf(whole) => whole,
+            Self::Payload(_) | Self::Kept(_) | Self::Subject | Self::Id | Self::Actor | Self::At => self,
+        }
+    }
+
     fn value<'a>(&'a self, scope: Scope<'a>) -> Option<Cow<'a, Value>> {
         match self {
             Self::Payload(member) => scope.record.payload.get(member).map(Cow::Borrowed),
             Self::Kept(member) => scope.kept?.get(member).map(Cow::Borrowed),
-            Self::Subject | Self::Id | Self::Actor | Self::At => self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned()))),
+            Self::Subject | Self::Id | Self::Actor | Self::At | Self::IdOf(_) => {
+                self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned())))
+            }
         }
     }
 
@@ -167,6 +183,10 @@ impl Reference {
             Self::Id => record.subject.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
             Self::Actor => Some(Cow::Borrowed(&record.actor)),
             Self::At => Some(Cow::Borrowed(scope.at)),
+            Self::IdOf(whole) => match whole.text(scope)? {
+                Cow::Borrowed(text) => text.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
+                Cow::Owned(text) => text.split_once(':').map(|(_, id)| Cow::Owned(id.to_owned())),
+            },
         }
     }
 }
@@ -187,5 +207,5 @@ fn spelled(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 fn unknown(text: &str) -> String {
-    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor` and `at` are")
+    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor` and `at` are, and their `.id`")
 }

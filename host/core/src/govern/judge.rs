@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::authority::{self, Allowed};
 use super::code::GovernCode;
+use super::declare::Step;
 use super::field::ENGINE_PREFIX;
 use super::outside::{Outside, Undecided};
 use super::overlay::Overlay;
@@ -210,8 +211,9 @@ pub(super) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The open proposal that `refs.proposal` names.
+    /// The open proposal that a ratification or withdrawal names in `refs.proposal`. A proposal is about no other one.
     pub(super) fn proposal(&self) -> Option<&OpenVersion> {
+        self.action.step.filter(|step| *step != Step::Propose)?;
         let named = self.record.refs.get("proposal")?;
         self.subject.as_ref()?.open.iter().find(|open| open.record == *named)
     }

@@ -109,7 +109,9 @@ fn write<T: Serialize, E>(puts: &mut Vec<Put>, space: Space, rows: Rows<T>) -> R
     for (key, slot) in rows {
         let Some(row) = slot.row.filter(|_| slot.written) else { continue };
         let value = canonical::to_bytes(&*row).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(value) = value else { return Err(JudgeError::Row { space, key }) };
+        let Some(mut value) = value else { return Err(JudgeError::Row { space, key }) };
+        // The writer reserves room for an entry; rows are small and stay.
+        value.shrink_to_fit();
         puts.push(Put { space, key, value });
     }
     Ok(())

@@ -186,6 +186,9 @@ impl Compiler<'_> {
         for (name, field) in &self.action.fields {
             let at = format!("fields.{name}");
             word(&self.decl.code, &format!("{}.{at}", self.at), name, self.problems);
+            if name.contains('.') {
+                self.problem("bad_field", &at, "the name of a member has no dot");
+            }
             if field.max_bytes.is_some_and(|bytes| bytes == 0 || bytes > MAX_FIELD_BYTES) {
                 self.problem("bad_field", &at, format!("`max_bytes` is from 1 to {MAX_FIELD_BYTES}"));
             }
@@ -221,7 +224,13 @@ impl Compiler<'_> {
                 Reference::Kept(name) if !self.keeps(name) => {
                     self.problem("unknown_field", member, format!("no action of the lifecycle keeps `{name}`"));
                 }
-                Reference::Payload(_) | Reference::Kept(_) | Reference::Subject | Reference::Id | Reference::Actor | Reference::At => {}
+                Reference::Payload(_)
+                | Reference::Kept(_)
+                | Reference::Subject
+                | Reference::Id
+                | Reference::Actor
+                | Reference::At
+                | Reference::IdOf(_) => {}
             }
         }
         Some(expr)

@@ -1,0 +1,6 @@
+//! Governance: every rule by the refusal that it makes, and by what holds however records are thrown at it.
+
+mod codes;
+mod flow;
+mod rules;
+mod world;
