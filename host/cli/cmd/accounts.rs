@@ -70,7 +70,10 @@ fn print(ui: &Ui, balances: &[AccountReport]) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     for balance in balances {
-        ui.line(format!("{NAME}{:<32}{NAME:#} {:>24} {:<16} {DIM}entry {}{DIM:#}", balance.account, balance.balance, balance.asset, balance.seq))?;
+        ui.line(format!(
+            "{NAME}{:<32}{NAME:#} {:>24} {:<16} {DIM}entry {}{DIM:#}",
+            balance.account, balance.balance, balance.asset, balance.seq
+        ))?;
     }
     if balances.is_empty() {
         ui.note("nothing was posted yet");

@@ -47,7 +47,10 @@ pub(crate) fn run(ui: &Ui, _global: &Global, args: &DemoArgs) -> Result<Exit> {
         ui.document(&report)?;
     } else if report.unexpected == 0 {
         ui.line(format!("{GOOD}told{GOOD:#} {} steps, each as expected", report.steps.len()))?;
-        ui.note(format!("look around with `enact -w {} state --prefix ''`, `accounts`, `history`, `refusals`, `verify --rebuild`", report.workspace));
+        ui.note(format!(
+            "look around with `enact -w {} state --prefix ''`, `accounts`, `history`, `refusals`, `verify --rebuild`",
+            report.workspace
+        ));
     } else {
         ui.line(format!("{BAD}otherwise than told{BAD:#}: {} of {} steps", report.unexpected, report.steps.len()))?;
     }

@@ -2,6 +2,7 @@
 pub(crate) mod accounts;
 pub(crate) mod actor;
 pub(crate) mod audit;
+pub(crate) mod authority;
 pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod bench;
@@ -10,8 +11,8 @@ pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod ledger;
 pub(crate) mod module;
-pub(crate) mod protocol;
 pub(crate) mod propose;
+pub(crate) mod protocol;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;
@@ -33,6 +34,11 @@ pub(crate) fn open_read(global: &Global) -> Result<Engine> {
         return Err(EngineError::EmptyLedger.into());
     }
     Ok(Engine::open(workspace, &EngineOptions { read_only: true, ..EngineOptions::default() })?)
+}
+
+/// Opens the workspace; its ledger need not exist yet.
+pub(crate) fn open_any(global: &Global) -> Result<Engine> {
+    Ok(Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?)
 }
 
 /// The evidence of a run by id or by the number of its entry, checked against the ledger.

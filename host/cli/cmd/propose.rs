@@ -90,7 +90,10 @@ pub(crate) fn print_appended(ui: &Ui, appended: &Appended) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     for record in &appended.records {
-        ui.line(format!("{GOOD}appended{GOOD:#} {NAME}{:<24}{NAME:#} {:<28} {DIM}by {}{DIM:#}", record.action, record.subject, record.decided))?;
+        ui.line(format!(
+            "{GOOD}appended{GOOD:#} {NAME}{:<24}{NAME:#} {:<28} {DIM}by {}{DIM:#}",
+            record.action, record.subject, record.decided
+        ))?;
         ui.line(format!("record   {}", record.hash))?;
     }
     ui.line(format!("entry    {} {}", appended.entry.seq, appended.entry.hash))?;
@@ -111,7 +114,10 @@ pub(crate) fn explain(ui: &Ui, global: &Global, args: &ExplainArgs) -> Result<Ex
 
 fn print_explained(ui: &Ui, explained: &Explained) -> Result<()> {
     for record in &explained.records {
-        ui.line(format!("{GOOD}allowed{GOOD:#}  {NAME}{:<24}{NAME:#} {:<28} {DIM}by {}{DIM:#}", record.action, record.subject, record.decided))?;
+        ui.line(format!(
+            "{GOOD}allowed{GOOD:#}  {NAME}{:<24}{NAME:#} {:<28} {DIM}by {}{DIM:#}",
+            record.action, record.subject, record.decided
+        ))?;
         for row in &record.rows {
             ui.line(format!("         {DIM}{:<40} {}{DIM:#}", row.row, row.outcome.as_str()))?;
         }

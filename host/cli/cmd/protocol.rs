@@ -3,12 +3,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use enact_engine::govern::Ruled;
 use enact_engine::workspace::{Workspace, parse};
 use enact_engine::{EngineError, embedded};
 use enact_flow::artifact::Artifact;
 use enact_flow::problem::{Level, Problem};
 use serde_json::json;
 
+use super::authority;
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
@@ -22,10 +24,14 @@ pub(crate) enum ProtocolCommand {
     Seal,
     /// Show one sealed artifact, or list them all.
     Show(ShowArgs),
-    /// Draw the graph of a workflow.
+    /// Draw the graph of a workflow, or the states of a lifecycle.
     Graph(GraphArgs),
     /// Import artifacts of a published format.
     Import(ImportArgs),
+    /// Show what changes in authority from one snapshot to another.
+    Diff(authority::DiffArgs),
+    /// Adopt the sealed snapshot: a proposal, and its ratification by another actor.
+    Adopt(authority::AdoptArgs),
 }
 
 /// What to check.
@@ -33,6 +39,9 @@ pub(crate) enum ProtocolCommand {
 pub(crate) struct CheckArgs {
     /// A folder of artifacts; the workspace's own without it.
     dir: Option<PathBuf>,
+    /// Also answer for each action: governance or execution, modifies state, needs an access decision, deterministic, replayable.
+    #[arg(long)]
+    questions: bool,
 }
 
 /// What to show.
@@ -45,9 +54,9 @@ pub(crate) struct ShowArgs {
 /// How to draw.
 #[derive(Debug, Args)]
 pub(crate) struct GraphArgs {
-    /// The workflow.
+    /// The workflow (WF_…) or lifecycle (LC_…).
     workflow: String,
-    /// The format.
+    /// The format; lifecycles are drawn in Mermaid only.
     #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
     format: GraphFormat,
 }
@@ -88,6 +97,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ProtocolCommand) -> Result
         ProtocolCommand::Show(args) => show(ui, global, args),
         ProtocolCommand::Graph(args) => graph(ui, global, args),
         ProtocolCommand::Import(args) => import(ui, global, args),
+        ProtocolCommand::Diff(args) => authority::diff(ui, global, args),
+        ProtocolCommand::Adopt(args) => authority::adopt(ui, global, args),
     }
 }
 
@@ -99,16 +110,32 @@ fn check(ui: &Ui, global: &Global, args: &CheckArgs) -> Result<Exit> {
             (workspace.artifact_files()?, workspace.module_names()?)
         }
     };
-    let problems = match parse(&files) {
+    let mut problems = match parse(&files) {
         Ok(artifacts) => enact_flow::compile::check(&artifacts, &modules),
         Err(EngineError::Protocol { problems }) => problems,
         Err(other) => return Err(other.into()),
     };
+    let mut ruled = None;
+    if !problems.iter().any(|p| p.level == Level::Error) {
+        // What governance means is known only once everything fits together.
+        match enact_engine::workspace::compile(&files, &modules).and_then(|snapshot| Ok((Ruled::new(&snapshot)?, snapshot))) {
+            Ok((rules, snapshot)) => {
+                problems.extend(rules.check(&snapshot));
+                ruled = Some(rules);
+            }
+            Err(EngineError::Protocol { problems: found }) => problems.extend(found),
+            Err(other) => return Err(other.into()),
+        }
+    }
     let errors = problems.iter().filter(|p| p.level == Level::Error).count();
     if ui.json() {
-        ui.document(&json!({"artifacts": files.len(), "errors": errors, "problems": problems}))?;
+        let questions = ruled.filter(|_| args.questions).map(|ruled| ruled.protocol.questions());
+        ui.document(&json!({"artifacts": files.len(), "errors": errors, "problems": problems, "questions": questions}))?;
     } else {
         print_problems(ui, &problems)?;
+        if let (true, Some(ruled)) = (args.questions, &ruled) {
+            authority::questions(ui, ruled)?;
+        }
         let style = if errors == 0 { GOOD } else { BAD };
         ui.line(format!("{style}{} artifacts, {errors} errors, {} other remarks{style:#}", files.len(), problems.len() - errors))?;
     }
@@ -185,6 +212,13 @@ fn show(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {
 
 fn graph(ui: &Ui, global: &Global, args: &GraphArgs) -> Result<Exit> {
     let snapshot = Workspace::open(&global.workspace)?.sealed()?;
+    if args.workflow.starts_with("LC_") {
+        let ruled = Ruled::new(&snapshot)?;
+        let lifecycle = ruled.protocol.lifecycles().find(|lifecycle| lifecycle.code == args.workflow);
+        let lifecycle = lifecycle.ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;
+        ui.raw(authority::diagram(&ruled, lifecycle).as_bytes())?;
+        return Ok(Exit::Done);
+    }
     let dag = snapshot.dag(&args.workflow).ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;
     let text = match args.format {
         GraphFormat::Mermaid => dag.mermaid(),

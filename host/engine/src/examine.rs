@@ -1,5 +1,5 @@
 //! Audits many runs: in parallel for re-execution, in ledger order for the state, and with a second engine before anyone is accused.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::thread;
 
@@ -58,6 +58,7 @@ impl Engine {
         let mut report = AuditReport::default();
         let mut state = options.state.then(StateAudit::default);
         let mut failed: BTreeMap<u64, ()> = BTreeMap::new();
+        let mut governed: BTreeSet<u64> = BTreeSet::new();
         let jobs = u32::try_from(options.jobs.get()).unwrap_or(1);
         for (pass, backend) in options.backends.iter().enumerate() {
             let auditor = Auditor::new(self, *backend, jobs)?;
@@ -75,6 +76,9 @@ impl Engine {
                             report.diverged.push(diverged);
                         }
                     }
+                    Verdict::NoRun => {
+                        governed.insert(seq);
+                    }
                     Verdict::Inconclusive(inconclusive) => {
                         if failed.insert(seq, ()).is_none() {
                             report.inconclusive.push(inconclusive);
@@ -90,7 +94,10 @@ impl Engine {
                 Ok(())
             })?;
         }
-        report.runs = entries.len() as u64;
+        report.runs = (entries.len() - governed.len()) as u64;
+        if !governed.is_empty() {
+            report.not_checked.push(format!("{} governed entries (`enact verify --rebuild`)", governed.len()));
+        }
         report.replayed = report.runs.saturating_sub(failed.len() as u64);
         if let Some(mut state) = state {
             if failed.is_empty() && options.entries.is_none() {
@@ -134,7 +141,7 @@ impl Second<'_> {
                 code: "engines_disagree".to_owned(),
                 detail: format!("compiled code differs at `{}`, the interpreter agrees with the record", found.at.node),
             })),
-            Verdict::Inconclusive(_) | Verdict::Diverged(_) => Ok(Verdict::Diverged(found)),
+            Verdict::Inconclusive(_) | Verdict::Diverged(_) | Verdict::NoRun => Ok(Verdict::Diverged(found)),
         }
     }
 }

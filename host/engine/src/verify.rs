@@ -1,21 +1,26 @@
 //! Verification of a whole ledger: chain, tree, checkpoints, and that the stored parts of every run are the receipt's.
 //!
 //! It streams and re-executes nothing; that is the audit's work.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
+use enact_core::entry::Entry;
 use enact_core::hash::Digest;
 use enact_core::note;
 use enact_core::verify::{Finding, Verifier};
 use enact_flow::snapshot::Snapshot;
 use serde::Serialize;
 
+use crate::audit::is_governed;
 use crate::engine::Engine;
 use crate::error::{EngineError, Kind, Result};
 use crate::evidence;
+use crate::govern::RebuildReport;
 
 /// Findings are listed up to this many; a ruined file should not print forever.
 const FINDINGS_MAX: usize = 1_000;
+/// Said unless a rebuild was asked for.
+const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, and the derived state (`--rebuild`)";
 
 /// One check and how it came out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +36,7 @@ pub struct CheckReport {
 /// What a verification found; the stable shape of `enact verify --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
-    /// The highest rung reached: `CONSISTENT`, `SIGNED`, or `ALTERED` when anything is wrong.
+    /// The highest rung reached: `SIGNED`, `CONSISTENT`, after a rebuild `BALANCED`; or `ALTERED` when anything is wrong.
     pub verdict: &'static str,
     /// Entries in the ledger.
     pub entries: u64,
@@ -43,8 +48,32 @@ pub struct VerifyReport {
     pub checks: Vec<CheckReport>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// Root of each space of the derived state, when it was rebuilt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_roots: Option<BTreeMap<&'static str, String>>,
     /// What was not looked at.
     pub not_checked: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Adds what a rebuild found: the rungs above the signed ones.
+    pub fn rebuilt(&mut self, rebuilt: RebuildReport) {
+        let ok = rebuilt.findings.is_empty();
+        self.checks.push(CheckReport {
+            name: "governed entries are allowed, and the state is what follows from them",
+            count: rebuilt.judged,
+            ok,
+        });
+        self.not_checked.retain(|line| line != REBUILD_NOT_CHECKED);
+        if !ok {
+            self.verdict = "ALTERED";
+        } else if self.findings.is_empty() {
+            // Postings balance per entry, or the entry would not be allowed.
+            self.verdict = "BALANCED";
+        }
+        self.findings.extend(rebuilt.findings);
+        self.state_roots = Some(rebuilt.roots);
+    }
 }
 
 impl Engine {
@@ -105,7 +134,9 @@ impl Engine {
                 CheckReport { name: "modules match their digests", count: modules.len() as u64, ok: modules_wrong == 0 },
             ],
             findings,
+            state_roots: None,
             not_checked: vec![
+                REBUILD_NOT_CHECKED.to_owned(),
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
                 "that other copies of this ledger agree (compare checkpoints)".to_owned(),
@@ -135,6 +166,10 @@ impl Engine {
         snapshots: &mut BTreeSet<String>,
         modules: &mut BTreeSet<String>,
     ) -> Result<()> {
+        if is_governed(entry) {
+            snapshots.extend(Entry::parse(&entry.bytes).map(|parsed| parsed.protocol.to_string()));
+            return Ok(());
+        }
         let receipt = match evidence::receipt(entry) {
             Ok(receipt) => receipt,
             Err(finding) => {

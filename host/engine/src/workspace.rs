@@ -225,6 +225,8 @@ impl Workspace {
     /// Compiles `protocol/` and writes `protocol.lock`.
     pub fn seal(&self) -> Result<Snapshot> {
         let snapshot = compile(&self.artifact_files()?, &self.module_names()?)?;
+        // What cannot be judged by is not sealed either.
+        crate::govern::Ruled::new(&snapshot)?;
         self.write(LOCK, &snapshot.to_lock())?;
         Ok(snapshot)
     }

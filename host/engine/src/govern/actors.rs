@@ -1,6 +1,9 @@
 //! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
 use enact_core::entry::Record;
-use enact_core::govern::sign;
+use enact_core::govern::{builtin, sign};
+use enact_core::hash::Digest;
+use enact_flow::snapshot::Snapshot;
+use enact_store::TxView as _;
 use serde_json::json;
 
 use super::keys;
@@ -55,6 +58,35 @@ impl Engine {
     pub fn about_actor(&self, by: &str, actor: &str, action: &str, reason: &str) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
         self.propose(by, &[Proposed::of("ACTOR", action, &actor, json!({"reason": reason}))])
+    }
+
+    /// Proposes that the snapshot which this workspace sealed be the one in force.
+    pub fn propose_protocol(&self, by: &str) -> Result<Appended> {
+        let payload = json!({"snapshot": self.snapshot().hash()});
+        self.propose(by, &[Proposed::of(builtin::PROTOCOL, "PROTOCOL.PROPOSE", builtin::PROTOCOL_SUBJECT, payload)])
+    }
+
+    /// Ratifies a proposed snapshot; it is in force from the next entry on.
+    pub fn ratify_protocol(&self, by: &str, proposal: Digest) -> Result<Appended> {
+        let row = self.subject_state(builtin::PROTOCOL_SUBJECT, None)?.row;
+        let open = row.open.iter().find(|open| open.record == proposal);
+        let payload = open.map_or_else(|| json!({"snapshot": self.snapshot().hash()}), |open| json!(open.kept));
+        let mut proposed = Proposed::of(builtin::PROTOCOL, "PROTOCOL.RATIFY", builtin::PROTOCOL_SUBJECT, payload);
+        proposed.refs.insert("proposal".to_owned(), proposal);
+        self.propose(by, &[proposed])
+    }
+
+    /// The snapshot in force, as it was sealed.
+    pub fn snapshot_in_force(&self) -> Result<Snapshot> {
+        let mut reader = self.store().reader()?;
+        let moment = reader.moment(None)?;
+        let hash = self.in_force(&moment)?.to_string();
+        let bytes = if self.snapshot().hash() == hash {
+            self.snapshot().to_lock()
+        } else {
+            moment.snapshot(&hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.clone() })?
+        };
+        Snapshot::from_lock(&bytes).map_err(|p| EngineError::Protocol { problems: vec![p] })
     }
 
     /// Signs complete records with an actor's key, for someone else to propose.
