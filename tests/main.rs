@@ -9,6 +9,7 @@ mod concurrency;
 mod crash;
 mod disk;
 mod first_run;
+mod governance;
 mod hostile;
 mod ledger;
 mod pgs;
