@@ -120,7 +120,9 @@ impl<'a> Teller<'a> {
         let roles = grant["roles"].as_array().into_iter().flatten().map(|role| ("role", role));
         for (what, name) in roles.chain(grant.get("seat").map(|seat| ("seat", seat))) {
             let mut payload = json!({ what: name });
-            for member in ["scope", "charter"].into_iter().filter(|member| grant[*member].is_string() && (what == "seat" || *member == "scope")) {
+            for member in
+                ["scope", "charter"].into_iter().filter(|member| grant[*member].is_string() && (what == "seat" || *member == "scope"))
+            {
                 payload[member] = grant[member].clone();
             }
             records.push(by("ACTOR.GRANT", payload));
