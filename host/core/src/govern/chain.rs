@@ -43,9 +43,10 @@ pub(super) fn check<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<
     if case.lifecycle.kind == Kind::Version { Ok(version(case)?) } else { Ok(kept(case)?) }
 }
 
-/// A member that may be set once and has another value.
+/// A member that may be set once and has another value. A creation sets all of its members: that there is something already is
+/// what is wrong with one that comes again, whatever it says (`lifecycle_exists`).
 fn kept(case: &Case<'_>) -> Result<(), Fault> {
-    let Some(row) = &case.subject else { return Ok(()) };
+    let Some(row) = case.subject.as_ref().filter(|_| !case.creates()) else { return Ok(()) };
     conflict(case, &row.kept).map_or(Ok(()), Err)
 }
 

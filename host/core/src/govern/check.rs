@@ -12,7 +12,7 @@ use super::builtin::UNROWED;
 use super::compile::proposes;
 use super::declare::Step;
 use super::problem::Problem;
-use super::rules::{Action, Guard, Lifecycle, Protocol, Row};
+use super::rules::{Action, Guard, GuardOf, Lifecycle, Protocol, Row};
 use crate::entry::Kind;
 
 impl Protocol {
@@ -65,7 +65,7 @@ impl Protocol {
     fn ratifier(&self, lifecycle: &Lifecycle, name: &str, action: &Action, at: &str, problems: &mut Vec<Problem>) {
         let proposals: Vec<&String> = lifecycle.actions.iter().filter(|(_, action)| proposes(action)).map(|(name, _)| name).collect();
         let all = |actions: &[String]| proposals.iter().all(|proposal| actions.contains(proposal));
-        let guarded = |guard: &Guard| matches!(guard, Guard::ActorsDistinct { actions, .. } if all(actions));
+        let guarded = |guard: &GuardOf| matches!(&guard.guard, Guard::ActorsDistinct { actions, .. } if all(actions));
         if action.guards.iter().any(guarded) {
             return;
         }
@@ -116,7 +116,7 @@ fn states(lifecycle: &Lifecycle, problems: &mut Vec<Problem>) {
         if !reached.contains(state.as_str()) {
             problems.push(Problem::error("state_unreachable", &lifecycle.code, at.clone(), "no action reaches this state"));
         }
-        let left = |action: &Action| action.from.contains(state) && action.to.as_ref() != Some(state);
+        let left = |action: &Action| action.from.contains(state) && action.to.as_ref().is_some_and(|to| to != state);
         if !terminal && !lifecycle.actions.values().any(left) {
             let problem = Problem::error("state_dead", &lifecycle.code, at, "not terminal, and no action leaves this state");
             problems.push(problem.with_hint("mark it `terminal`, or add an action"));

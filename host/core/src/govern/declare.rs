@@ -48,6 +48,9 @@ pub struct StateDecl {
     pub terminal: bool,
 }
 
+/// What an action says as its `to` when the state stays where it is. No state can have this name.
+pub const STAYS: &str = "=";
+
 /// One action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +60,7 @@ pub struct ActionDecl {
     /// States that it leaves; empty creates the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Vec<String>>,
-    /// The state after.
+    /// The state after; [`STAYS`] where it stays where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// What it does to a chain of versions.
@@ -68,7 +71,7 @@ pub struct ActionDecl {
     pub fields: BTreeMap<String, FieldDecl>,
     /// What must hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub guards: Vec<GuardDecl>,
+    pub guards: Vec<GuardOfDecl>,
     /// Pure components that must answer `SUCCESS`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invariants: Vec<InvariantDecl>,
@@ -153,7 +156,28 @@ pub enum FieldType {
     Object,
 }
 
-/// A guard.
+/// A guard, and the subject whose kept members it speaks of when that is another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GuardOfDecl {
+    /// The other subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// What must hold.
+    #[serde(flatten)]
+    pub guard: GuardDecl,
+}
+
+// By hand: flattening on the way in would give up that unknown members are refused.
+impl<'de> Deserialize<'de> for GuardOfDecl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = serde_json::Map::<String, Value>::deserialize(deserializer)?;
+        let of = members.remove("of").map(String::deserialize).transpose().map_err(serde::de::Error::custom)?;
+        let guard = GuardDecl::deserialize(Value::Object(members)).map_err(serde::de::Error::custom)?;
+        Ok(Self { of, guard })
+    }
+}
+
+/// What a guard asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "guard", rename_all = "snake_case", deny_unknown_fields)]
 pub enum GuardDecl {

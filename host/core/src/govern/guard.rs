@@ -20,7 +20,7 @@ use super::judge::{Case, Fault, JudgeError, Staged, Stop};
 use super::outside::Holds;
 use super::overlay::Overlay;
 use super::row::balance_key;
-use super::rules::Guard;
+use super::rules::{Guard, GuardOf};
 use crate::error::Refusal;
 use crate::state::StateView;
 use crate::time::Instant;
@@ -33,8 +33,15 @@ impl Case<'_> {
 }
 
 pub(super) fn check<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>) -> Staged<(), V> {
-    for guard in &case.action.guards {
-        one(case, state, guard)?;
+    for GuardOf { of, guard } in &case.action.guards {
+        let other = match of.as_ref().map(|of| of.text(case.scope())) {
+            // Without `of`, or with one that leads nowhere.
+            None | Some(None) => None,
+            Some(Some(subject)) => state.subject(&subject)?,
+        };
+        let kept = if of.is_some() { other.as_ref() } else { case.subject.as_ref() };
+        let scope = Scope { kept: kept.map(|row| &row.kept), ..case.scope() };
+        one(case, state, scope, guard)?;
     }
     for invariant in &case.action.invariants {
         ask(case, state, invariant)?;
@@ -43,35 +50,35 @@ pub(super) fn check<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<
 }
 
 /// A text that must be there for the guard to hold.
-fn need<'a>(case: &'a Case<'_>, expr: &'a Expr, code: GovernCode) -> Result<Cow<'a, str>, Fault> {
-    expr.text(case.scope()).ok_or_else(|| (code, "an operand of the guard leads nowhere".to_owned()))
+fn need<'a>(scope: Scope<'a>, expr: &'a Expr, code: GovernCode) -> Result<Cow<'a, str>, Fault> {
+    expr.text(scope).ok_or_else(|| (code, "an operand of the guard leads nowhere".to_owned()))
 }
 
-fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, guard: &Guard) -> Staged<(), V> {
+fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, scope: Scope<'_>, guard: &Guard) -> Staged<(), V> {
     let fail = |holds: bool, code: GovernCode, detail: &dyn Fn() -> String| if holds { Ok(()) } else { Err(Stop::from((code, detail()))) };
     match guard {
         Guard::StateIn { subject, states } => {
-            let subject = need(case, subject, GovernCode::GuardStateIn)?;
+            let subject = need(scope, subject, GovernCode::GuardStateIn)?;
             let is = state.subject(&subject)?.and_then(|row| row.state.clone());
             let holds = is.as_ref().is_some_and(|is| states.contains(is));
             let got = is.as_deref().unwrap_or("no state");
             fail(holds, GovernCode::GuardStateIn, &|| format!("`{subject}` is in `{got}`, needed is one of `{}`", states.join("`, `")))
         }
         Guard::Exists { subject } => {
-            let subject = need(case, subject, GovernCode::GuardExists)?;
+            let subject = need(scope, subject, GovernCode::GuardExists)?;
             let holds = state.subject(&subject)?.is_some();
             fail(holds, GovernCode::GuardExists, &|| format!("`{subject}` does not exist"))
         }
         Guard::KeyUnconsumed { key } => {
-            let key = need(case, key, GovernCode::GuardKeyUnconsumed)?;
+            let key = need(scope, key, GovernCode::GuardKeyUnconsumed)?;
             let holds = state.consumed(&key)?.is_none();
             fail(holds, GovernCode::GuardKeyUnconsumed, &|| format!("key `{key}` was used up"))
         }
         Guard::VersionRatified { subject, field, equals } => {
-            let subject = need(case, subject, GovernCode::GuardVersionRatified)?;
+            let subject = need(scope, subject, GovernCode::GuardVersionRatified)?;
             let row = state.subject(&subject)?.filter(|row| row.active.is_some());
             let holds = row.is_some_and(|row| match (field, equals) {
-                (Some(field), Some(equals)) => equals.value(case.scope()).is_some_and(|value| row.kept.get(field) == Some(&*value)),
+                (Some(field), Some(equals)) => equals.value(scope).is_some_and(|value| row.kept.get(field) == Some(&*value)),
                 _ => true,
             });
             fail(holds, GovernCode::GuardVersionRatified, &|| format!("`{subject}` has no active version, or not the one needed"))
@@ -79,7 +86,7 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, guard
         Guard::ActorsDistinct { actions, and } => {
             let actor = case.record.actor.as_str();
             for other in and {
-                let other = need(case, other, GovernCode::GuardActorsDistinct)?;
+                let other = need(scope, other, GovernCode::GuardActorsDistinct)?;
                 fail(other != actor, GovernCode::GuardActorsDistinct, &|| format!("`{actor}` may not be the one named"))?;
             }
             let mine = actions.iter().find(|action| performer(case, action) == Some(actor));
@@ -87,11 +94,11 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, guard
             fail(mine.is_none(), GovernCode::GuardActorsDistinct, &|| format!("`{actor}` has performed `{name}`"))
         }
         Guard::FieldEquals { left, right } => {
-            let holds = matches!((left.value(case.scope()), right.value(case.scope())), (Some(a), Some(b)) if a == b);
+            let holds = matches!((left.value(scope), right.value(scope)), (Some(a), Some(b)) if a == b);
             fail(holds, GovernCode::GuardFieldEquals, &|| "the two values differ, or one is missing".to_owned())
         }
         Guard::FieldPositive { field } => {
-            let value = field.value(case.scope());
+            let value = field.value(scope);
             let holds = value.is_some_and(|value| match &*value {
                 Value::String(text) => amount::parse_positive(text).is_some(),
                 Value::Number(number) => number.as_i64().is_some_and(|number| number > 0),
@@ -103,7 +110,7 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, guard
             let at = case.entry.at;
             for (bound, late) in [(not_before, false), (before, true)] {
                 let Some(bound) = bound else { continue };
-                let bound = need(case, bound, GovernCode::GuardTimeWindow)?;
+                let bound = need(scope, bound, GovernCode::GuardTimeWindow)?;
                 let holds = Instant::parse_stored(&bound).is_some_and(|bound| (bound.as_str() <= at) != late);
                 fail(holds, GovernCode::GuardTimeWindow, &|| format!("`{at}` lies outside of the window at `{bound}`"))?;
             }

@@ -36,14 +36,23 @@ pub(super) fn check<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<
     Ok(Moved { actor })
 }
 
+impl Case<'_> {
+    /// Whether the action makes its subject, which must not be there yet.
+    pub(super) fn creates(&self) -> bool {
+        match self.lifecycle.kind {
+            Kind::Transition => self.action.from.is_empty(),
+            Kind::Posting => true,
+            Kind::Access | Kind::Version | Kind::Receipt => false,
+        }
+    }
+}
+
 fn edge(case: &Case<'_>) -> Result<(), Fault> {
-    let creates = match case.lifecycle.kind {
-        Kind::Transition => case.action.from.is_empty(),
-        Kind::Posting => true,
-        Kind::Access | Kind::Version | Kind::Receipt => return Ok(()),
-    };
+    if !matches!(case.lifecycle.kind, Kind::Transition | Kind::Posting) {
+        return Ok(());
+    }
     let subject = &case.record.subject;
-    if creates {
+    if case.creates() {
         return if case.subject.is_none() { Ok(()) } else { Err(exists(subject)) };
     }
     let Some(state) = case.subject.as_ref().and_then(|row| row.state.as_deref()) else { return Err(missing(subject)) };

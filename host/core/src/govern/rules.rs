@@ -58,14 +58,14 @@ pub struct Action {
     pub summary: String,
     /// States that it leaves; empty creates the subject.
     pub from: Vec<String>,
-    /// The state after.
+    /// The state after; nothing where it stays where it is.
     pub to: Option<String>,
     /// What it does to a chain of versions.
     pub step: Option<Step>,
     pub(super) core: Option<Core>,
     pub(super) fields: BTreeMap<String, Field>,
     pub(super) required: Vec<String>,
-    pub(super) guards: Vec<Guard>,
+    pub(super) guards: Vec<GuardOf>,
     pub(super) invariants: Vec<InvariantDecl>,
     pub(super) consumes: Vec<Expr>,
     pub(super) legs: Option<Vec<LegTemplate>>,
@@ -88,6 +88,13 @@ pub(super) enum Core {
     Run,
     Snapshot,
     Adopt,
+}
+
+/// A guard, and the other subject whose kept members it speaks of.
+#[derive(Clone, Debug)]
+pub(super) struct GuardOf {
+    pub(super) of: Option<Expr>,
+    pub(super) guard: Guard,
 }
 
 #[derive(Clone, Debug)]
@@ -284,11 +291,10 @@ impl Lifecycle {
     pub fn edges(&self) -> Vec<(Option<&str>, &str, &str)> {
         let mut edges = Vec::new();
         for (name, action) in &self.actions {
-            let Some(to) = action.to.as_deref() else { continue };
-            if action.from.is_empty() {
+            if let (Some(to), true) = (action.to.as_deref(), action.from.is_empty()) {
                 edges.push((None, name.as_str(), to));
             }
-            edges.extend(action.from.iter().map(|from| (Some(from.as_str()), name.as_str(), to)));
+            edges.extend(action.from.iter().map(|from| (Some(from.as_str()), name.as_str(), action.to.as_deref().unwrap_or(from))));
         }
         edges
     }

@@ -7,6 +7,7 @@ mod govern;
 mod ledger;
 mod merkle;
 mod note;
+mod stories;
 mod support;
 mod tamper;
 mod vectors;

@@ -14,11 +14,11 @@ use super::{listed, word};
 use crate::canonical::admit_payload;
 use crate::entry::Kind;
 use crate::govern::builtin;
-use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, LifecycleDecl, Step};
-use crate::govern::expr::{Expr, Reference};
+use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, GuardOfDecl, LifecycleDecl, STAYS, Step};
+use crate::govern::expr::{Expr, Part, Reference};
 use crate::govern::field::Field;
 use crate::govern::problem::Problem;
-use crate::govern::rules::{Action, Class, Guard, LegTemplate, Lifecycle, Moves, Protocol};
+use crate::govern::rules::{Action, Class, Guard, GuardOf, LegTemplate, Lifecycle, Moves, Protocol};
 
 /// Members that a decision declares, so that the core can find the latest one.
 const DECISION_MEMBERS: [(&str, FieldType); 4] =
@@ -57,7 +57,7 @@ pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut 
             if !rules.actions.insert(name.clone()) {
                 problems.push(Problem::error("duplicate_action", code, at.clone(), "the action belongs to another lifecycle"));
             }
-            let mut compiler = Compiler { rules, decl, states: &states, action, at, problems };
+            let mut compiler = Compiler { rules, decls, decl, states: &states, action, at, problems, whose: Whose::Own, says_kept: false };
             let action = compiler.action();
             actions.insert(name.clone(), action);
         }
@@ -90,14 +90,28 @@ fn check_states(decl: &LifecycleDecl, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Whose kept members `kept` is.
+enum Whose {
+    /// Those of the record's subject.
+    Own,
+    /// Those of a subject of this type.
+    Of(String),
+    /// Those of a subject that the record names.
+    Named,
+}
+
 /// One action on its way.
 struct Compiler<'a> {
     rules: &'a Protocol,
+    decls: &'a [LifecycleDecl],
     decl: &'a LifecycleDecl,
     states: &'a BTreeSet<String>,
     action: &'a ActionDecl,
     at: String,
     problems: &'a mut Vec<Problem>,
+    whose: Whose,
+    /// Whether an expression since this was reset speaks of a kept member.
+    says_kept: bool,
 }
 
 impl Compiler<'_> {
@@ -110,7 +124,7 @@ impl Compiler<'_> {
         let action = self.action;
         self.members_of_kind();
         self.fields();
-        let guards = action.guards.iter().enumerate().filter_map(|(nth, guard)| self.guard(nth, guard)).collect();
+        let guards = action.guards.iter().enumerate().filter_map(|(nth, guard)| self.guard_of(nth, guard)).collect();
         for (nth, invariant) in action.invariants.iter().enumerate() {
             if !invariant.capability.starts_with("CT_") || invariant.module.is_empty() {
                 self.problem("bad_invariant", &format!("invariants.{nth}"), "an invariant is a pure capability, `CT_…`, and a module");
@@ -120,7 +134,7 @@ impl Compiler<'_> {
         Action {
             summary: action.summary.clone(),
             from: action.from.clone().unwrap_or_default(),
-            to: action.to.clone(),
+            to: action.to.clone().filter(|to| to != STAYS),
             step: action.step,
             core: None,
             fields: action.fields.iter().map(|(name, field)| (name.clone(), Field::new(field))).collect(),
@@ -152,7 +166,11 @@ impl Compiler<'_> {
         if kind == Kind::Posting && action.postings.is_some() == action.moves.is_some() {
             self.problem("member_of_kind", "moves", "an action of a `POSTING` lifecycle has either `postings` or `moves`");
         }
-        for state in action.from.iter().flatten().chain(&action.to) {
+        let stays = action.to.as_deref() == Some(STAYS);
+        if stays && action.from.as_ref().is_none_or(Vec::is_empty) {
+            self.problem("unknown_state", "to", format!("`{STAYS}` leaves a state where it is, and a creation has none before"));
+        }
+        for state in action.from.iter().flatten().chain(action.to.iter().filter(|_| !stays)) {
             if !self.decl.states.contains_key(state) {
                 let detail = format!("`{state}` is no state, there are: {}", listed(self.decl.states.keys()));
                 self.problem("unknown_state", "from", detail);
@@ -221,27 +239,47 @@ impl Compiler<'_> {
                     let detail = format!("`payload.{name}` is not declared, there are: {}", listed(self.action.fields.keys()));
                     self.problem("unknown_field", member, detail);
                 }
-                Reference::Kept(name) if !self.keeps(name) => {
-                    self.problem("unknown_field", member, format!("no action of the lifecycle keeps `{name}`"));
+                Reference::Kept(name) => {
+                    self.says_kept = true;
+                    if !self.keeps(name) {
+                        self.problem("unknown_field", member, format!("no action of the lifecycle keeps `{name}`"));
+                    }
                 }
-                Reference::Payload(_)
-                | Reference::Kept(_)
-                | Reference::Subject
-                | Reference::Id
-                | Reference::Actor
-                | Reference::At
-                | Reference::IdOf(_) => {}
+                Reference::Payload(_) | Reference::Subject | Reference::Id | Reference::Actor | Reference::At | Reference::IdOf(_) => {}
             }
         }
         Some(expr)
     }
 
     fn keeps(&self, name: &str) -> bool {
-        self.decl.actions.values().any(|action| action.fields.get(name).is_some_and(|field| field.keep))
+        let is = |subject: &str| match &self.whose {
+            Whose::Own => subject == self.decl.subject,
+            Whose::Of(type_) => subject == type_,
+            Whose::Named => true,
+        };
+        let declared = |action: &ActionDecl| action.fields.get(name).is_some_and(|field| field.keep);
+        let built_in = |action: &Action| action.fields.get(name).is_some_and(|field| field.keep);
+        self.decls.iter().any(|decl| is(&decl.subject) && decl.actions.values().any(declared))
+            || self.rules.lifecycles.values().any(|lifecycle| is(&lifecycle.subject) && lifecycle.actions.values().any(built_in))
     }
 
     fn text(&mut self, member: &str, text: &str) -> Option<Expr> {
         self.expr(member, &Value::String(text.to_string()))
+    }
+
+    /// A guard, with `kept` as that of the other subject where it names one.
+    fn guard_of(&mut self, nth: usize, decl: &GuardOfDecl) -> Option<GuardOf> {
+        let Some(of) = &decl.of else { return Some(GuardOf { of: None, guard: self.guard(nth, &decl.guard)? }) };
+        let at = format!("guards.{nth}");
+        let of = self.text(&at, of)?;
+        self.whose = type_of(&of).map_or(Whose::Named, |type_| Whose::Of(type_.to_owned()));
+        self.says_kept = false;
+        let guard = self.guard(nth, &decl.guard);
+        self.whose = Whose::Own;
+        if !self.says_kept {
+            self.problem("bad_guard", &at, "`of` says whose `kept` is meant, and the guard speaks of none");
+        }
+        Some(GuardOf { of: Some(of), guard: guard? })
     }
 
     fn guard(&mut self, nth: usize, guard: &GuardDecl) -> Option<Guard> {
@@ -330,6 +368,19 @@ impl Compiler<'_> {
         }
         Some(Moves { debit: classes(&decl.debit), credit: classes(&decl.credit), assets: decl.assets.clone() })
     }
+}
+
+/// The type of the subjects that an expression names, where it is written there.
+fn type_of(of: &Expr) -> Option<&str> {
+    let begins = match of {
+        Expr::Constant(value) => value.as_str()?,
+        Expr::Text(parts) => match parts.first()? {
+            Part::Plain(plain) => plain,
+            Part::Hole(_) => return None,
+        },
+        Expr::Reference(_) => return None,
+    };
+    begins.split_once(':').map(|(type_, _)| type_)
 }
 
 /// Whether an action opens proposals; used where proposers are compared.

@@ -175,6 +175,11 @@ fn lifecycle(cases: &mut Cases) {
     cases.push(("lifecycle_exists", world.clone(), world.ann("ORDER.OPEN", "Order:1", json!({"amount": "5"}))));
     let twice = world.moving("MOVE.FREE", "1", &[("mint", -9, "COIN"), ("member:ann", 9, "COIN")]);
     cases.push(("lifecycle_exists", world.clone(), twice));
+    // What it says this time does not matter, and that the chain was not seen comes first.
+    cases.push(("lifecycle_exists", world.clone(), world.ann("ORDER.OPEN", "Order:1", json!({"amount": "6"}))));
+    cases.push(("chain_prev", world.clone(), with(world.ann("ORDER.OPEN", "Order:1", json!({"amount": "5"})), |r| r.refs.clear())));
+    cases.push(("allowed", world.clone(), world.ann("ORDER.HOLD", "Order:1", json!({}))));
+    cases.push(("lifecycle_missing", world.clone(), world.ann("ORDER.HOLD", "Order:2", json!({}))));
     cases.push(("lifecycle_edge", world.clone(), world.ann("ORDER.CLOSE", "Order:1", json!({}))));
     world.admin("ACTOR.REVOKE", "Actor:bob", json!({"reason": "r"}));
     for (action, payload) in [("ACTOR.RESUME", json!({"reason": "r"})), ("ACTOR.GRANT", json!({"role": "clerk"}))] {
@@ -185,6 +190,7 @@ fn lifecycle(cases: &mut Cases) {
 fn guards(cases: &mut Cases) {
     let mut world = World::new();
     world.say(vec![world.ann("ORDER.OPEN", "Order:0", json!({"amount": "0"})), world.ann("PROBE.ANY", "Probe:1", json!({}))]).unwrap();
+    world.say(vec![world.ann("ORDER.OPEN", "Order:8", json!({"amount": "0", "label": "bob"}))]).unwrap();
     let probe = |action: &str, payload: Value| world.ann(action, "Probe:1", payload);
     let mut case = |code, record| cases.push((code, world.clone(), record));
     case("guard_state_in", probe("PROBE.STATE", json!({"about": "Order:9"})));
@@ -197,6 +203,15 @@ fn guards(cases: &mut Cases) {
     case("guard_field_equals", probe("PROBE.EQUALS", json!({"n": 8})));
     case("guard_field_equals", probe("PROBE.EQUALS", json!({})));
     case("allowed", probe("PROBE.EQUALS", json!({"n": 7})));
+    case("guard_field_equals", probe("PROBE.OF", json!({"about": "Order:0", "n": "1"})));
+    case("guard_field_equals", probe("PROBE.OF", json!({"about": "Order:9", "n": "0"})));
+    case("guard_field_equals", probe("PROBE.OF", json!({"about": "Probe:1", "n": "0"})));
+    case("allowed", probe("PROBE.OF", json!({"about": "Order:0", "n": "0"})));
+    // No such subject, one that keeps no such member, one that does; the actions stay those on the record's own subject.
+    case("guard_actors_distinct", world.ann("PROBE.OTHERS", "Probe:9", json!({})));
+    case("guard_actors_distinct", world.ann("PROBE.OTHERS", "Probe:0", json!({})));
+    case("allowed", world.ann("PROBE.OTHERS", "Probe:8", json!({})));
+    case("guard_actors_distinct", with(world.ann("PROBE.OTHERS", "Probe:8", json!({})), |r| r.actor = "Actor:bob".into()));
     case("guard_field_positive", probe("PROBE.POSITIVE", json!({"n": 0})));
     case("guard_field_positive", world.ann("ORDER.PAY", "Order:0", json!({"by": "Actor:ann"})).tap_postings());
     case("guard_time_window", probe("PROBE.WINDOW", json!({"from": "2026-04-17T10:00:00.000001+00:00"})));
@@ -260,6 +275,13 @@ fn postings(cases: &mut Cases) {
     case("posting_mismatch", pay("5", "order:2"));
     case("posting_account", free(&[("mint", -1, "COIN"), ("member:nobody", 1, "COIN")]));
     case("posting_account", free(&[("mint", -1, "COIN"), ("nowhere", 1, "COIN")]));
+    // The subject that the record creates has its account already; one that nobody creates has none.
+    let prepay = |to: &str| {
+        let legs = vec![leg("mint", "5", "COIN", Side::Debit), leg(&format!("order:{to}"), "5", "COIN", Side::Credit)];
+        with(world.ann("ORDER.PREPAY", "Order:new", json!({ "to": to })), |r| r.postings = Some(legs))
+    };
+    case("allowed", prepay("new"));
+    case("posting_account", prepay("newer"));
     case("posting_asset", free(&[("mint", -1, "NONE"), ("pot:a", 1, "NONE")]));
     case("posting_asset", free(&[("mint", -1, "MILK"), ("gone", 1, "MILK")]));
     case("posting_asset", free(&[("mint", -1, "IOU"), ("pot:a", 1, "IOU")]));

@@ -3,4 +3,4 @@
 mod codes;
 mod flow;
 mod rules;
-mod world;
+pub(crate) mod world;

@@ -1,9 +1,10 @@
 //! Protocols before they are used: what does not compile, what is unwise, what they say about themselves.
 
 use enact_core::govern::{Change, Level, Protocol};
+use enact_core::state::Space;
 use serde_json::{Value, json};
 
-use super::world::{artifacts, compile};
+use super::world::{World, artifacts, compile};
 use crate::support::digest;
 
 /// The pack with one artifact changed.
@@ -29,6 +30,8 @@ fn b_36_what_does_not_fit_together_does_not_compile() {
         ("bad_shape", order(|a| a["actions"]["ORDER.PAY"]["guards"][0]["more"] = json!(1))),
         ("code_is_not_the_file_name", order(|a| a["code"] = json!("LC_OTHER_V0"))),
         ("unknown_state", order(|a| a["actions"]["ORDER.PAY"]["to"] = json!("lost"))),
+        ("unknown_state", order(|a| a["actions"]["ORDER.OPEN"]["to"] = json!("="))),
+        ("bad_word", order(|a| a["states"]["="] = json!({}))),
         ("terminal_left", order(|a| a["actions"]["ORDER.PAY"]["from"] = json!(["closed"]))),
         ("member_of_kind", order(|a| a["actions"]["ORDER.CLOSE"]["step"] = json!("ratify"))),
         ("member_of_kind", order(|a| a["actions"]["ORDER.CLOSE"]["moves"] = json!({"debit": ["holder"], "credit": ["holder"]}))),
@@ -139,4 +142,49 @@ fn two_snapshots_are_compared_by_what_they_allow() {
     assert_eq!(found, expected.map(|(what, name, change)| (what, name.to_owned(), change)));
     let edges = old.lifecycle("ORDER").unwrap().edges();
     assert!(edges.contains(&(None, "ORDER.OPEN", "open")) && edges.contains(&(Some("paid"), "ORDER.NOTE", "open")));
+}
+
+#[test]
+fn a_state_that_stays_is_an_edge_to_itself_and_leaves_nothing() {
+    let rules = compile(&artifacts()).unwrap();
+    let edges = rules.lifecycle("ORDER").unwrap().edges();
+    assert!(edges.contains(&(Some("paid"), "ORDER.HOLD", "paid")) && edges.contains(&(Some("open"), "ORDER.HOLD", "open")));
+    let mut world = World::new();
+    world.say(vec![world.ann("ORDER.OPEN", "Order:1", json!({"amount": "5"}))]).unwrap();
+    world.say(vec![world.ann("ORDER.HOLD", "Order:1", json!({"note": "later"}))]).unwrap();
+    let row = world.row(Space::Subject, "Order:1").unwrap();
+    assert_eq!((&row["state"], &row["actors"]["ORDER.HOLD"]), (&json!("open"), &json!("Actor:ann")));
+    // A state that is only ever stayed in is left by nobody.
+    let dead = edited("LC_ORDER_V0", |a| {
+        a["actions"]["ORDER.NOTE"]["from"] = json!(["open"]);
+        a["actions"]["ORDER.CLOSE"]["to"] = json!("=");
+    });
+    let found = compile(&dead).unwrap().check(&[]);
+    assert!(found.iter().any(|problem| problem.code == "state_dead" && problem.at == "states.paid"), "{found:?}");
+}
+
+#[test]
+fn whose_kept_members_a_guard_speaks_of_is_known_before_it_is_used() {
+    let guard = |guard: Value| {
+        let mut all = artifacts();
+        all.iter_mut().find(|(code, _)| code == "LC_PROBE_V0").unwrap().1["actions"]["PROBE.ANY"]["guards"] = json!([guard]);
+        compile(&all).map_or_else(|found| found.iter().map(|problem| problem.code).collect(), |_| Vec::new())
+    };
+    let of = |of: &str, left: &str| guard(json!({"guard": "field_equals", "left": left, "right": "x", "of": of}));
+    for (other, left) in
+        [("Order:{id}", "$.kept.label"), ("$.actor", "$.kept.label"), ("Protocol:ledger", "$.kept.snapshot"), ("Rule:a", "{kept.label}")]
+    {
+        assert_eq!(of(other, left), [""; 0], "{other} {left}");
+    }
+    assert_eq!(of("Order:{id}", "$.kept.value"), ["unknown_field"], "orders keep no value");
+    assert_eq!(of("None:{id}", "$.kept.label"), ["unknown_field"], "nothing is of this type");
+    assert_eq!(of("Order:{payload.none}", "$.kept.label"), ["unknown_field"]);
+    assert_eq!(of("Order:{id}", "$.subject"), ["bad_guard"], "it would say nothing");
+    assert_eq!(guard(json!({"guard": "field_equals", "left": "$.kept.label", "right": "x"})), ["unknown_field"], "a probe keeps nothing");
+    assert!(guard(json!({"guard": "exists", "subject": "$.subject", "off": "Order:1"})).contains(&"bad_shape"));
+    assert!(guard(json!({"guard": "exists", "subject": "$.subject", "of": 1})).contains(&"bad_shape"));
+    // As it is read, so it is written.
+    let text = json!({"guard": "exists", "subject": "$.kept.x", "of": "Order:1"});
+    let read: enact_core::govern::declare::GuardOfDecl = serde_json::from_value(text.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), text);
 }

@@ -24,6 +24,9 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
             "ORDER.OPEN": {"summary": "Opens.", "from": [], "to": "open", "fields": {"amount": {"type": "amount", "required": true, "keep": true},
                 "label": {"type": "text", "keep": true, "max_bytes": 8}, "size": {"type": "integer"}}},
             "ORDER.NOTE": {"summary": "Notes.", "from": ["open", "paid"], "to": "open", "fields": {"label": {"type": "text", "keep": true}}},
+            "ORDER.HOLD": {"summary": "Stays.", "from": ["open", "paid"], "to": "=", "fields": {"note": text}},
+            "ORDER.PREPAY": {"summary": "Opens with money in it.", "from": [], "to": "open", "fields": {"to": {"type": "name", "required": true}},
+                "postings": [{"debit": "mint", "credit": "order:{payload.to}", "asset": "COIN", "amount": "5"}]},
             "ORDER.PAY": {"summary": "Pays.", "from": ["open"], "to": "paid", "fields": {"by": {"type": "actor", "required": true}},
                 "guards": [{"guard": "field_positive", "field": "$.kept.amount"}],
                 "consumes": ["paid:{subject}"],
@@ -38,6 +41,9 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
                 json!({"other": {"type": "actor", "required": true}})),
             "PROBE.EQUALS": probe(json!({"guard": "field_equals", "left": "$.payload.n", "right": 7}), json!({"n": {"type": "integer"}})),
             "PROBE.POSITIVE": probe(json!({"guard": "field_positive", "field": "$.payload.n"}), json!({"n": {"type": "integer"}})),
+            "PROBE.OF": probe(json!({"guard": "field_equals", "left": "$.payload.n", "right": "$.kept.amount", "of": "$.payload.about"}),
+                json!({"n": {"type": "amount"}, "about": {"type": "subject", "required": true}})),
+            "PROBE.OTHERS": probe(json!({"guard": "actors_distinct", "actions": ["PROBE.ANY"], "and": ["Actor:{kept.label}"], "of": "Order:{id}"}), json!({})),
             "PROBE.WINDOW": probe(json!({"guard": "time_window", "not_before": "$.payload.from", "before": "2026-12-31T00:00:00.000000+00:00"}),
                 json!({"from": {"type": "time", "required": true}})),
             "PROBE.INVARIANT": {"summary": "Asks.", "fields": {"answer": text}, "invariants": [{"capability": "CT_ASK_V0", "module": "ask"}]},
@@ -76,8 +82,8 @@ fn matrix() -> Value {
         row
     };
     json!({"code": "AM_SAMPLE_V0", "summary": "Who.", "rows": [
-        row("clerk", json!(["ORDER.OPEN", "ORDER.NOTE", "ORDER.PAY", "ORDER.CLOSE", "PROBE.STATE", "PROBE.EXISTS", "PROBE.KEY", "PROBE.RATIFIED",
-            "PROBE.DISTINCT", "PROBE.EQUALS", "PROBE.POSITIVE", "PROBE.WINDOW", "PROBE.INVARIANT", "PROBE.CONSUME", "PROBE.ANY", "ACT.FIRST",
+        row("clerk", json!(["ORDER.OPEN", "ORDER.NOTE", "ORDER.HOLD", "ORDER.PREPAY", "ORDER.PAY", "ORDER.CLOSE", "PROBE.STATE", "PROBE.EXISTS", "PROBE.KEY", "PROBE.RATIFIED",
+            "PROBE.DISTINCT", "PROBE.OF", "PROBE.OTHERS", "PROBE.EQUALS", "PROBE.POSITIVE", "PROBE.WINDOW", "PROBE.INVARIANT", "PROBE.CONSUME", "PROBE.ANY", "ACT.FIRST",
             "RULE.PROPOSE", "RULE.WITHDRAW", "DECISION.MAKE", "MOVE.FREE", "MOVE.COIN"])),
         with(row("ratify", json!(["RULE.RATIFY"])), json!({"distinct_from": ["RULE.PROPOSE"]})),
         with(row("scoped", json!(["ACT.SCOPE"])), json!({"scope": true})),
