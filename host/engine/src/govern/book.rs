@@ -34,10 +34,9 @@ impl Ruled {
     pub fn check(&self, snapshot: &Snapshot) -> Vec<Problem> {
         let governed: Vec<&str> = snapshot
             .artifacts()
-            .filter_map(|artifact| match artifact {
-                Artifact::SideEffect(effect) if effect.governed => Some(effect.code.as_str()),
-                _ => None,
-            })
+            .filter_map(|artifact| if let Artifact::SideEffect(effect) = artifact { Some(effect) } else { None })
+            .filter(|effect| effect.governed)
+            .map(|effect| effect.code.as_str())
             .collect();
         self.protocol.check(&governed).into_iter().map(problem).collect()
     }

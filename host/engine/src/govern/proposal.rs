@@ -67,10 +67,8 @@ impl Proposed {
     pub fn read(bytes: &[u8], what: &str) -> Result<Vec<Self>> {
         let invalid = |detail: String| EngineError::Proposal { what: what.to_owned(), detail };
         let value = enact_core::canonical::parse(bytes).map_err(|e| EngineError::Json { what: what.to_owned(), detail: e.to_string() })?;
-        let records: Vec<Self> = match value {
-            Value::Array(_) => serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?,
-            _ => vec![serde_json::from_value(value).map_err(|e| invalid(e.to_string()))?],
-        };
+        let batch = if value.is_array() { value } else { Value::Array(vec![value]) };
+        let records: Vec<Self> = serde_json::from_value(batch).map_err(|e| invalid(e.to_string()))?;
         match records.len() {
             0 => Err(invalid("a batch holds at least one record".to_owned())),
             1..=RECORDS_MAX => Ok(records),
