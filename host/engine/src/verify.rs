@@ -88,7 +88,7 @@ impl Engine {
         let notes = self.notes(&key, &mut verifier)?;
         let head = reader.head()?;
         let (mut snapshots, mut modules) = (BTreeSet::new(), BTreeSet::new());
-        let mut runs_wrong = 0_usize;
+        let (mut runs, mut runs_wrong) = (0_u64, 0_usize);
         let mut entries_wrong = 0_usize;
         for seq in 0..head.size {
             let Some(entry) = reader.entry(seq)? else {
@@ -101,7 +101,7 @@ impl Engine {
                 findings.push(finding);
             } else {
                 let before = findings.len();
-                self.run_parts(&mut reader, &entry, &mut findings, &mut snapshots, &mut modules)?;
+                runs += u64::from(self.run_parts(&mut reader, &entry, &mut findings, &mut snapshots, &mut modules)?);
                 runs_wrong += usize::from(findings.len() > before);
             }
             if findings.len() > FINDINGS_MAX {
@@ -129,7 +129,7 @@ impl Engine {
             checks: vec![
                 CheckReport { name: "entries are canonical, chained, and the leaves of the tree", count, ok: entries_wrong == 0 },
                 CheckReport { name: "head and signed checkpoints match the tree", count: notes, ok: tree_ok },
-                CheckReport { name: "stored parts of runs match their receipts", count, ok: runs_wrong == 0 },
+                CheckReport { name: "stored parts of runs match their receipts", count: runs, ok: runs_wrong == 0 },
                 CheckReport { name: "sealed protocols match their hashes", count: snapshots.len() as u64, ok: snapshots_wrong == 0 },
                 CheckReport { name: "modules match their digests", count: modules.len() as u64, ok: modules_wrong == 0 },
             ],
@@ -158,6 +158,7 @@ impl Engine {
         Ok(notes)
     }
 
+    /// Checks the parts of a run; answers whether the entry is one.
     fn run_parts(
         &self,
         reader: &mut enact_store::Reader,
@@ -165,16 +166,16 @@ impl Engine {
         findings: &mut Vec<Finding>,
         snapshots: &mut BTreeSet<String>,
         modules: &mut BTreeSet<String>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         if is_governed(entry) {
             snapshots.extend(Entry::parse(&entry.bytes).map(|parsed| parsed.protocol.to_string()));
-            return Ok(());
+            return Ok(false);
         }
         let receipt = match evidence::receipt(entry) {
             Ok(receipt) => receipt,
             Err(finding) => {
                 findings.push(finding);
-                return Ok(());
+                return Ok(true);
             }
         };
         match reader.run_by_seq(entry.seq)? {
@@ -187,7 +188,7 @@ impl Engine {
         }
         snapshots.insert(receipt.snapshot.to_string());
         modules.extend(receipt.modules.values().map(ToString::to_string));
-        Ok(())
+        Ok(true)
     }
 
     fn snapshots(&self, reader: &mut enact_store::Reader, hashes: &BTreeSet<String>, findings: &mut Vec<Finding>) -> Result<usize> {
