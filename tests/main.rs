@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod blindness;
+mod boundary;
 mod concurrency;
 mod crash;
 mod disk;
