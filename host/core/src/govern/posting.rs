@@ -97,7 +97,7 @@ fn resolve<'a, V: StateView + ?Sized>(case: &'a Case<'_>, state: &mut Overlay<'_
         if let Some((of, id)) = found.subject {
             let subject = format!("{of}:{id}");
             // The subject that this record creates exists with it.
-            if subject != case.record.subject && state.subject(&subject)?.is_none() {
+            if subject != case.record.subject && !state.has_subject(&subject)? {
                 return Err(unknown().into());
             }
         }
