@@ -409,7 +409,7 @@ impl<'a, 'o> Object<'a, 'o> {
 
 /// Orders two quoted member names by UTF-16 code units. For plain ASCII without escapes that is byte order.
 fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+    let plain = |name: &[u8]| name.iter().fold(true, |plain, byte| plain & byte.is_ascii() & (*byte != b'\\'));
     if plain(a) && plain(b) {
         // Without the closing quote, which sorts before most letters but after a space.
         let (a, b) = (a.split_last(), b.split_last());
