@@ -11,6 +11,7 @@ pub use error::{CanonicalError, CanonicalKind};
 pub(crate) use read::same;
 pub use read::{admit_payload, check, parse};
 pub use write::to_bytes;
+pub(crate) use write::write_to;
 
 /// The largest integer magnitude a document may hold: 2^53 - 1, the last one a double and all its neighbours represent
 /// exactly (RFC 8785 §3.2.2.3, RFC 7493 §2.2). 2^53 and 2^53 + 1 would otherwise be written as the same bytes.

@@ -17,24 +17,32 @@ use super::{CanonicalError, CanonicalKind, MAX_DEPTH, MAX_SAFE_INTEGER};
 /// When the value holds a number beyond ±(2^53 − 1), NaN or an infinity, a member name that is not text or appears twice,
 /// or nests deeper than [`MAX_DEPTH`].
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
-    let mut writer = Writer { out: Vec::with_capacity(FIRST_CAPACITY), depth: 0 };
-    value.serialize(&mut writer)?;
-    Ok(writer.out)
+    let mut out = Vec::with_capacity(FIRST_CAPACITY);
+    write_to(&mut out, value)?;
+    Ok(out)
+}
+
+/// The same behind what a buffer holds already. After an error the buffer holds something.
+pub(crate) fn write_to<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), CanonicalError> {
+    value.serialize(&mut Writer { out, depth: 0 })
 }
 
 /// First allocation of a document: a receipt entry is about this long, so most documents allocate once.
 const FIRST_CAPACITY: usize = 2048;
 
+/// Most members of an object for which room is made before they come.
+const FIRST_MEMBERS: usize = 32;
+
 /// Smallest double that the range check refuses: 2^53, exactly representable.
 pub(super) const FLOAT_BOUND: f64 = 9_007_199_254_740_992.0;
 
 /// Bytes so far, and how many containers are open.
-struct Writer {
-    out: Vec<u8>,
+struct Writer<'o> {
+    out: &'o mut Vec<u8>,
     depth: usize,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn enter(&mut self) -> Result<(), CanonicalError> {
         self.depth = self.depth.saturating_add(1);
         if self.depth > MAX_DEPTH {
@@ -61,7 +69,7 @@ impl Writer {
             let (plain, tail) = rest.split_at(at);
             self.out.extend_from_slice(plain);
             if let Some((byte, tail)) = tail.split_first() {
-                escape(*byte, &mut self.out);
+                escape(*byte, self.out);
                 rest = tail;
             }
         }
@@ -122,16 +130,16 @@ macro_rules! integers {
     )*};
 }
 
-impl<'a> ser::Serializer for &'a mut Writer {
+impl<'a, 'o> ser::Serializer for &'a mut Writer<'o> {
     type Ok = ();
     type Error = CanonicalError;
-    type SerializeSeq = List<'a>;
-    type SerializeTuple = List<'a>;
-    type SerializeTupleStruct = List<'a>;
-    type SerializeTupleVariant = List<'a>;
-    type SerializeMap = Object<'a>;
-    type SerializeStruct = Object<'a>;
-    type SerializeStructVariant = Object<'a>;
+    type SerializeSeq = List<'a, 'o>;
+    type SerializeTuple = List<'a, 'o>;
+    type SerializeTupleStruct = List<'a, 'o>;
+    type SerializeTupleVariant = List<'a, 'o>;
+    type SerializeMap = Object<'a, 'o>;
+    type SerializeStruct = Object<'a, 'o>;
+    type SerializeStructVariant = Object<'a, 'o>;
 
     integers!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64);
@@ -208,42 +216,48 @@ impl<'a> ser::Serializer for &'a mut Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), CanonicalError> {
-        let mut object = Object::open(self, None)?;
+        let mut object = Object::open(self, None, 1)?;
         object.member(variant, value)?;
         object.close()
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, CanonicalError> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a, 'o>, CanonicalError> {
         List::open(self, None)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<List<'a>, CanonicalError> {
+    fn serialize_tuple(self, _: usize) -> Result<List<'a, 'o>, CanonicalError> {
         List::open(self, None)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, CanonicalError> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a, 'o>, CanonicalError> {
         List::open(self, None)
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<List<'a>, CanonicalError> {
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<List<'a, 'o>, CanonicalError> {
         List::open(self, Some(variant))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Object<'a>, CanonicalError> {
-        Object::open(self, None)
+    fn serialize_map(self, count: Option<usize>) -> Result<Object<'a, 'o>, CanonicalError> {
+        Object::open(self, None, count.unwrap_or_default())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Object<'a>, CanonicalError> {
-        Object::open(self, None)
+    fn serialize_struct(self, _: &'static str, count: usize) -> Result<Object<'a, 'o>, CanonicalError> {
+        Object::open(self, None, count)
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Object<'a>, CanonicalError> {
-        Object::open(self, Some(variant))
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        count: usize,
+    ) -> Result<Object<'a, 'o>, CanonicalError> {
+        Object::open(self, Some(variant), count)
     }
 }
 
 /// Opens the one-member object around the content of an enum variant.
-fn open_variant(writer: &mut Writer, variant: Option<&'static str>) -> Result<bool, CanonicalError> {
+fn open_variant(writer: &mut Writer<'_>, variant: Option<&'static str>) -> Result<bool, CanonicalError> {
     let Some(name) = variant else { return Ok(false) };
     writer.enter()?;
     writer.out.push(b'{');
@@ -253,7 +267,7 @@ fn open_variant(writer: &mut Writer, variant: Option<&'static str>) -> Result<bo
 }
 
 /// Closes what [`open_variant`] opened.
-fn close_variant(writer: &mut Writer, wrapped: bool) {
+fn close_variant(writer: &mut Writer<'_>, wrapped: bool) {
     if wrapped {
         writer.out.push(b'}');
         writer.leave();
@@ -261,14 +275,14 @@ fn close_variant(writer: &mut Writer, wrapped: bool) {
 }
 
 /// An array being written.
-struct List<'a> {
-    writer: &'a mut Writer,
+struct List<'a, 'o> {
+    writer: &'a mut Writer<'o>,
     wrapped: bool,
     count: usize,
 }
 
-impl<'a> List<'a> {
-    fn open(writer: &'a mut Writer, variant: Option<&'static str>) -> Result<Self, CanonicalError> {
+impl<'a, 'o> List<'a, 'o> {
+    fn open(writer: &'a mut Writer<'o>, variant: Option<&'static str>) -> Result<Self, CanonicalError> {
         let wrapped = open_variant(writer, variant)?;
         writer.enter()?;
         writer.out.push(b'[');
@@ -300,8 +314,8 @@ struct Member {
 }
 
 /// An object being written.
-struct Object<'a> {
-    writer: &'a mut Writer,
+struct Object<'a, 'o> {
+    writer: &'a mut Writer<'o>,
     wrapped: bool,
     start: usize,
     members: Vec<Member>,
@@ -309,13 +323,13 @@ struct Object<'a> {
     open: Option<(usize, usize)>,
 }
 
-impl<'a> Object<'a> {
-    fn open(writer: &'a mut Writer, variant: Option<&'static str>) -> Result<Self, CanonicalError> {
+impl<'a, 'o> Object<'a, 'o> {
+    fn open(writer: &'a mut Writer<'o>, variant: Option<&'static str>, count: usize) -> Result<Self, CanonicalError> {
         let wrapped = open_variant(writer, variant)?;
         writer.enter()?;
         writer.out.push(b'{');
         let start = writer.out.len();
-        Ok(Self { writer, wrapped, start, members: Vec::new(), sorted: true, open: None })
+        Ok(Self { writer, wrapped, start, members: Vec::with_capacity(count.min(FIRST_MEMBERS)), sorted: true, open: None })
     }
 
     fn separate(&mut self) {
@@ -395,7 +409,7 @@ impl<'a> Object<'a> {
 
 /// Orders two quoted member names by UTF-16 code units. For plain ASCII without escapes that is byte order.
 fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    let plain = |name: &[u8]| name.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
+    let plain = |name: &[u8]| name.iter().fold(true, |plain, byte| plain & byte.is_ascii() & (*byte != b'\\'));
     if plain(a) && plain(b) {
         // Without the closing quote, which sorts before most letters but after a space.
         let (a, b) = (a.split_last(), b.split_last());
@@ -409,7 +423,7 @@ fn unquote(quoted: &[u8]) -> String {
     serde_json::from_slice(quoted).unwrap_or_default()
 }
 
-impl ser::SerializeSeq for List<'_> {
+impl ser::SerializeSeq for List<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
@@ -420,7 +434,7 @@ impl ser::SerializeSeq for List<'_> {
     }
 }
 
-impl ser::SerializeTuple for List<'_> {
+impl ser::SerializeTuple for List<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
@@ -431,7 +445,7 @@ impl ser::SerializeTuple for List<'_> {
     }
 }
 
-impl ser::SerializeTupleStruct for List<'_> {
+impl ser::SerializeTupleStruct for List<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
@@ -442,7 +456,7 @@ impl ser::SerializeTupleStruct for List<'_> {
     }
 }
 
-impl ser::SerializeTupleVariant for List<'_> {
+impl ser::SerializeTupleVariant for List<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), CanonicalError> {
@@ -453,7 +467,7 @@ impl ser::SerializeTupleVariant for List<'_> {
     }
 }
 
-impl ser::SerializeMap for Object<'_> {
+impl ser::SerializeMap for Object<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), CanonicalError> {
@@ -475,7 +489,7 @@ impl ser::SerializeMap for Object<'_> {
     }
 }
 
-impl ser::SerializeStruct for Object<'_> {
+impl ser::SerializeStruct for Object<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), CanonicalError> {
@@ -486,7 +500,7 @@ impl ser::SerializeStruct for Object<'_> {
     }
 }
 
-impl ser::SerializeStructVariant for Object<'_> {
+impl ser::SerializeStructVariant for Object<'_, '_> {
     type Ok = ();
     type Error = CanonicalError;
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), CanonicalError> {

@@ -39,7 +39,6 @@ fn expired(case: &Case<'_>, known: &[Known<'_>]) -> Result<(), Fault> {
 
 /// Outside of sinks and sources never more of a lot than issued × remaining life, rounded up.
 fn undepreciated(case: &Case<'_>, known: &[Known<'_>], balances: &Balances) -> Result<(), Fault> {
-    let at = Instant::parse_stored(case.entry.at).map_or(0, |at| at.micros());
     for Known { leg, asset, lot, .. } in known {
         let (AssetClass::Depreciating, Some(lot)) = (asset.class, lot) else { continue };
         let mut credits = known.iter().filter(|other| other.leg.asset == leg.asset && other.leg.side == Side::Credit);
@@ -47,6 +46,7 @@ fn undepreciated(case: &Case<'_>, known: &[Known<'_>], balances: &Balances) -> R
             continue;
         }
         let Some(row) = balances.assets.get(leg.asset) else { continue };
+        let at = Instant::parse_stored(case.entry.at).map_or(0, |at| at.micros());
         let life = u64::from(asset.life_days).saturating_mul(DAY);
         let remaining = life.saturating_sub(at.saturating_sub(lot.micros()));
         let allowed = share(row.issued, remaining, life);

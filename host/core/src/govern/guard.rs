@@ -66,7 +66,7 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, scope
         }
         Guard::Exists { subject } => {
             let subject = need(scope, subject, GovernCode::GuardExists)?;
-            let holds = state.subject(&subject)?.is_some();
+            let holds = state.has_subject(&subject)?;
             fail(holds, GovernCode::GuardExists, &|| format!("`{subject}` does not exist"))
         }
         Guard::KeyUnconsumed { key } => {

@@ -22,6 +22,9 @@ struct Slot<T> {
     written: bool,
 }
 
+/// First size of the buffer in which rows are written; most rows are shorter.
+const ROW_CAPACITY: usize = 512;
+
 /// The rows of one space.
 type Rows<T> = BTreeMap<String, Slot<T>>;
 
@@ -72,15 +75,24 @@ impl<'v, V: StateView + ?Sized> Overlay<'v, V> {
         system put_system system SystemRow System "The founding or the protocol in force."
     }
 
+    /// Whether a subject has a record. Its row is not read for that.
+    pub(super) fn has_subject(&self, key: &str) -> Result<bool, JudgeError<V::Error>> {
+        match self.subjects.get(key) {
+            Some(slot) => Ok(slot.row.is_some()),
+            None => Ok(self.view.get(Space::Subject, key).map_err(JudgeError::View)?.is_some()),
+        }
+    }
+
     /// Everything that was written, in the order of space and key.
     pub(super) fn delta(self) -> Result<StateDelta, JudgeError<V::Error>> {
-        let mut puts = Vec::new();
-        write(&mut puts, Space::Actor, self.actors)?;
-        write(&mut puts, Space::Asset, self.assets)?;
-        write(&mut puts, Space::Balance, self.balances)?;
-        write(&mut puts, Space::Consumed, self.consumed)?;
-        write(&mut puts, Space::Subject, self.subjects)?;
-        write(&mut puts, Space::System, self.system)?;
+        // One buffer for all rows: a row then costs one allocation of exactly its length.
+        let (mut puts, mut buffer) = (Vec::new(), Vec::with_capacity(ROW_CAPACITY));
+        write(&mut puts, &mut buffer, Space::Actor, self.actors)?;
+        write(&mut puts, &mut buffer, Space::Asset, self.assets)?;
+        write(&mut puts, &mut buffer, Space::Balance, self.balances)?;
+        write(&mut puts, &mut buffer, Space::Consumed, self.consumed)?;
+        write(&mut puts, &mut buffer, Space::Subject, self.subjects)?;
+        write(&mut puts, &mut buffer, Space::System, self.system)?;
         Ok(StateDelta { puts })
     }
 }
@@ -105,14 +117,13 @@ fn read<T: DeserializeOwned, V: StateView + ?Sized>(
     Ok(row)
 }
 
-fn write<T: Serialize, E>(puts: &mut Vec<Put>, space: Space, rows: Rows<T>) -> Result<(), JudgeError<E>> {
+fn write<T: Serialize, E>(puts: &mut Vec<Put>, buffer: &mut Vec<u8>, space: Space, rows: Rows<T>) -> Result<(), JudgeError<E>> {
     for (key, slot) in rows {
         let Some(row) = slot.row.filter(|_| slot.written) else { continue };
-        let value = canonical::to_bytes(&*row).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(mut value) = value else { return Err(JudgeError::Row { space, key }) };
-        // The writer reserves room for an entry; rows are small and stay.
-        value.shrink_to_fit();
-        puts.push(Put { space, key, value });
+        buffer.clear();
+        let written = canonical::write_to(buffer, &*row).ok().and_then(|()| core::str::from_utf8(buffer).ok());
+        let Some(value) = written else { return Err(JudgeError::Row { space, key }) };
+        puts.push(Put { space, key, value: value.to_owned() });
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::code::GovernCode;
 use super::declare::AssetClass;
 use super::judge::{Case, Fault, Staged};
 use super::overlay::Overlay;
-use super::row::{AssetRow, BalanceRow, balance_key};
+use super::row::{AssetRow, BalanceRow, balance_key, joined};
 use super::rules::{Account, Asset, Class};
 use super::{amount, asset};
 use crate::entry::Side;
@@ -95,9 +95,9 @@ fn resolve<'a, V: StateView + ?Sized>(case: &'a Case<'_>, state: &mut Overlay<'_
         let unknown = || (GovernCode::PostingAccount, format!("there is no account `{}`", leg.account));
         let found = case.rules.account(leg.account).ok_or_else(unknown)?;
         if let Some((of, id)) = found.subject {
-            let subject = format!("{of}:{id}");
+            let subject = joined(of, ':', id);
             // The subject that this record creates exists with it.
-            if subject != case.record.subject && state.subject(&subject)?.is_none() {
+            if subject != case.record.subject && !state.has_subject(&subject)? {
                 return Err(unknown().into());
             }
         }
