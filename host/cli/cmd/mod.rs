@@ -20,12 +20,28 @@ pub(crate) mod state;
 pub(crate) mod trace;
 pub(crate) mod verify;
 
+use std::io::Read as _;
+use std::path::Path;
+
 use anyhow::Result;
 use enact_engine::evidence::Evidence;
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineError, EngineOptions};
 
 use crate::args::Global;
+
+/// The bytes of a file or, for `-`, of standard input; `too_large` says what one with more than `bytes_max` is.
+pub(crate) fn read_input(path: &Path, bytes_max: usize, too_large: impl FnOnce(usize) -> EngineError) -> Result<Vec<u8>> {
+    let limit = bytes_max as u64 + 1;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| EngineError::file("read", path, e))?;
+    if bytes.len() > bytes_max { Err(too_large(bytes.len()).into()) } else { Ok(bytes) }
+}
 
 /// Opens the workspace without the right to write.
 pub(crate) fn open_read(global: &Global) -> Result<Engine> {

@@ -1,6 +1,5 @@
 //! `enact propose` and `enact explain`: what the ledger is asked to hold.
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
@@ -50,7 +49,8 @@ fn link(text: &str) -> Result<(String, Digest), String> {
 
 impl ProposeArgs {
     fn read(&self) -> Result<Vec<Proposed>> {
-        let bytes = read(&self.file)?;
+        let too_large = |_| EngineError::FileTooLarge { path: self.file.clone(), bytes_max: PROPOSAL_BYTES_MAX as u64 };
+        let bytes = super::read_input(&self.file, PROPOSAL_BYTES_MAX, too_large)?;
         let mut proposed = Proposed::read(&bytes, &format!("`{}`", self.file.display()))?;
         for record in &mut proposed {
             record.auth = record.auth.or(self.auth);
@@ -60,21 +60,6 @@ impl ProposeArgs {
         }
         Ok(proposed)
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let limit = PROPOSAL_BYTES_MAX as u64 + 1;
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|e| EngineError::file("read", path, e))?;
-    if bytes.len() > PROPOSAL_BYTES_MAX {
-        return Err(EngineError::FileTooLarge { path: path.to_owned(), bytes_max: PROPOSAL_BYTES_MAX as u64 }.into());
-    }
-    Ok(bytes)
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {

@@ -1,6 +1,5 @@
 //! `enact run`: one workflow, or one after another from a file of payloads.
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use enact_engine::{Engine, EngineError, EngineOptions, Load, PAYLOAD_BYTES_MAX, 
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::cmd::batch;
+use crate::cmd::{batch, read_input};
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
 
@@ -94,26 +93,11 @@ fn open_or_create(ui: &Ui, global: &Global) -> Result<Workspace> {
 }
 
 fn read_payload(path: &Path) -> Result<Value> {
-    let bytes = read_bounded(path, PAYLOAD_BYTES_MAX)?;
+    let bytes = read_input(path, PAYLOAD_BYTES_MAX, |bytes| EngineError::PayloadSize { bytes, bytes_max: PAYLOAD_BYTES_MAX })?;
     let what = format!("`{}`", path.display());
     // Strict: duplicate keys would mean one thing here and another elsewhere.
     let value = enact_core::canonical::parse(&bytes).map_err(|e| EngineError::Json { what, detail: e.to_string() })?;
     Ok(value)
-}
-
-fn read_bounded(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
-    let limit = bytes_max as u64 + 1;
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|e| EngineError::file("read", path, e))?;
-    if bytes.len() > bytes_max {
-        return Err(EngineError::PayloadSize { bytes: bytes.len(), bytes_max }.into());
-    }
-    Ok(bytes)
 }
 
 /// Prints a report for people.
