@@ -22,6 +22,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use enact_core::canonical;
 use enact_core::entry::{Draft, Entry, Head, Kind, Local, Record, seal};
 use enact_core::hash::{Digest, module_digest};
+use enact_core::receipt::RECORD_TYPE;
 use enact_core::verify::Verifier;
 
 /// Bytes the program may allocate in its life; it seals one small entry.
@@ -98,7 +99,7 @@ extern "C" fn main(_: c_int, _: *const *const u8) -> c_int {
 fn draft(protocol: Digest) -> Draft {
     let record = Record {
         kind: Kind::Receipt,
-        type_: String::from("SAMPLE"),
+        type_: String::from(RECORD_TYPE),
         action: String::from("SAMPLE"),
         subject: String::from("Sample:1"),
         actor: String::from("Sample:1"),
