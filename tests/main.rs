@@ -15,6 +15,7 @@ mod hostile;
 mod ledger;
 mod pgs;
 mod requirements;
+mod stream;
 mod support;
 mod tamper;
 mod tidy;

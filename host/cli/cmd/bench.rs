@@ -13,13 +13,15 @@ use crate::args::{EngineChoice, Global};
 use crate::exit::Exit;
 use crate::ui::{NAME, Ui};
 
-/// Measure this machine: workflows, calls, audits, verifications. Uses a scratch workspace and removes it.
+/// Measure this machine: workflows, calls, appends, audits, verifications. Uses a scratch workspace and removes it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// Durable workflows of pure steps, each step about 1 KiB of JSON.
     Workflow(WorkflowArgs),
     /// Single calls of a transform, each with a fresh instance.
     Call(CallArgs),
+    /// Governed entries of one record each, proposed as a stream and made durable in groups.
+    Append(AppendArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -56,6 +58,32 @@ pub(crate) struct CallArgs {
     #[arg(long, default_value_t = 50_000)]
     calls: u64,
     /// Folder for the scratch workspace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+/// Governed entries.
+#[derive(Debug, Args)]
+pub(crate) struct AppendArgs {
+    /// Entries to measure.
+    #[arg(long, default_value_t = 100_000)]
+    entries: u64,
+    /// Entries to append before.
+    #[arg(long, default_value_t = 0)]
+    preload: u64,
+    /// Each record carries a signature.
+    #[arg(long)]
+    signed: bool,
+    /// Each record moves an amount between two accounts.
+    #[arg(long)]
+    postings: bool,
+    /// Threads that complete records and check signatures.
+    #[arg(long, default_value_t = count(2))]
+    jobs: NonZeroUsize,
+    /// Most entries of one commit.
+    #[arg(long, default_value_t = count(1_024))]
+    group: NonZeroUsize,
+    /// Folder for the scratch workspace: measure the disk you mean.
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 }
@@ -98,6 +126,20 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
             print(ui, &figures)?;
         }
         BenchCommand::Call(args) => print(ui, &bench::call(&args.dir, args.bytes, args.calls)?)?,
+        BenchCommand::Append(args) => {
+            let bar = ui.bar(args.preload + args.entries, "entries");
+            let load = bench::AppendBench {
+                entries: args.entries,
+                preload: args.preload,
+                signed: args.signed,
+                postings: args.postings,
+                jobs: args.jobs,
+                group: args.group,
+            };
+            let figures = bench::append(&args.dir, &load, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
         BenchCommand::Audit(args) => {
             let backends = match args.engine {
                 EngineChoice::Native => vec![Backend::Native],

@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod ledger;
+mod lines;
 pub(crate) mod module;
 pub(crate) mod propose;
 pub(crate) mod protocol;

@@ -1,19 +1,25 @@
 //! `enact propose` and `enact explain`: what the ledger is asked to hold.
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use crossbeam_channel::bounded;
 use enact_core::hash::Digest;
-use enact_engine::govern::{Appended, Explained, Proposed};
+use enact_engine::govern::{Appended, Explained, Proposed, RefusedProposal, Stream};
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineError, EngineOptions};
+use serde::Serialize;
 
+use super::lines::Lines;
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
 
 /// A proposal is one entry of 64 KiB at most.
 const PROPOSAL_BYTES_MAX: usize = 1 << 20;
+/// Most proposals of one commit.
+const GROUP_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 
 /// Propose one record, or a batch that becomes one entry: all or nothing.
 ///
@@ -21,6 +27,20 @@ const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 /// when it is refused: nothing was appended, and the refusal is kept (`enact refusals`).
 #[derive(Debug, Args)]
 pub(crate) struct ProposeArgs {
+    #[command(flatten)]
+    proposal: ProposalArgs,
+    /// Every line of the file is a proposal and becomes an entry of its own; several are made durable with one sync. One JSON report per line
+    /// is printed once it is durable or refused. All lines of a file are checked before the first is proposed; `-` is read as it comes.
+    #[arg(long)]
+    each: bool,
+    /// With --each: threads that complete, sign and check.
+    #[arg(long, value_name = "N", requires = "each", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    jobs: NonZeroUsize,
+}
+
+/// What is proposed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProposalArgs {
     /// File with the record or records; `-` reads standard input.
     file: PathBuf,
     /// Who proposes.
@@ -38,7 +58,7 @@ pub(crate) struct ProposeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
-    proposal: ProposeArgs,
+    proposal: ProposalArgs,
 }
 
 fn link(text: &str) -> Result<(String, Digest), String> {
@@ -47,11 +67,27 @@ fn link(text: &str) -> Result<(String, Digest), String> {
     Ok((name.to_owned(), hash))
 }
 
-impl ProposeArgs {
+impl ProposalArgs {
     fn read(&self) -> Result<Vec<Proposed>> {
         let too_large = |_| EngineError::FileTooLarge { path: self.file.clone(), bytes_max: PROPOSAL_BYTES_MAX as u64 };
         let bytes = super::read_input(&self.file, PROPOSAL_BYTES_MAX, too_large)?;
-        let mut proposed = Proposed::read(&bytes, &format!("`{}`", self.file.display()))?;
+        self.parse(&bytes, &format!("`{}`", self.file.display()))
+    }
+
+    fn lines(&self) -> Result<Lines> {
+        Lines::open(&self.file, PROPOSAL_BYTES_MAX, |_| EngineError::FileTooLarge {
+            path: "a line".into(),
+            bytes_max: PROPOSAL_BYTES_MAX as u64,
+        })
+    }
+
+    fn next(&self, lines: &mut Lines) -> Result<Option<Vec<Proposed>>> {
+        let Some((line, place)) = lines.next()? else { return Ok(None) };
+        Ok(Some(self.parse(line, &place.to_string())?))
+    }
+
+    fn parse(&self, bytes: &[u8], what: &str) -> Result<Vec<Proposed>> {
+        let mut proposed = Proposed::read(bytes, what)?;
         for record in &mut proposed {
             record.auth = record.auth.or(self.auth);
             for (name, hash) in &self.refs {
@@ -63,9 +99,75 @@ impl ProposeArgs {
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
-    let proposed = args.read()?;
+    if args.each {
+        return run_each(ui, global, args);
+    }
+    let proposed = args.proposal.read()?;
     let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
-    print_appended(ui, &engine.propose(&args.by, &proposed)?)
+    print_appended(ui, &engine.propose(&args.proposal.by, &proposed)?)
+}
+
+/// One line of the answer to a stream.
+#[derive(Serialize)]
+struct Answer<'a> {
+    index: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appended: Option<&'a Appended>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'a RefusedProposal>,
+}
+
+fn run_each(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
+    let proposal = &args.proposal;
+    let mut count = 0;
+    if proposal.file != Path::new("-") {
+        // A typing error in the middle should not leave half a file.
+        let mut lines = proposal.lines()?;
+        while proposal.next(&mut lines)?.is_some() {
+            count += 1;
+        }
+    }
+    let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
+    let mut lines = proposal.lines()?;
+    let bar = ui.bar(count, "proposals");
+    let stream = Stream { jobs: args.jobs, group: GROUP_MAX, sign: true };
+    let (mut refused, mut failed) = (false, None);
+    let (send, source) = bounded(GROUP_MAX.get());
+    let reading = proposal.clone();
+    // On its own: if the stream fails, nobody waits for the rest of the input.
+    let reading = std::thread::spawn(move || {
+        while let Some(proposed) = reading.next(&mut lines)? {
+            if send.send(proposed).is_err() {
+                break;
+            }
+        }
+        Ok::<(), anyhow::Error>(())
+    });
+    engine.propose_each(&proposal.by, stream, &source, |index, result| {
+        bar.inc(1);
+        let printed = match &result {
+            Ok(appended) => print_line(ui, &Answer { index, appended: Some(appended), refused: None }),
+            Err(EngineError::Refused(why)) => {
+                refused = true;
+                print_line(ui, &Answer { index, appended: None, refused: Some(why) })
+            }
+            Err(_) => Ok(()),
+        };
+        let error = result.err().filter(|error| !matches!(error, EngineError::Refused(_))).map(anyhow::Error::from);
+        if let Some(error) = error.or(printed.err()) {
+            failed.get_or_insert(error);
+        }
+    })?;
+    bar.finish_and_clear();
+    reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the reading thread stopped")))?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(if refused { Exit::Refused } else { Exit::Done }),
+    }
+}
+
+fn print_line(ui: &Ui, answer: &Answer<'_>) -> Result<()> {
+    ui.raw(format!("{}\n", serde_json::to_string(answer)?).as_bytes())
 }
 
 /// Says what was appended.

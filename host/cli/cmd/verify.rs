@@ -1,4 +1,6 @@
 //! `enact verify`: chain, tree, checkpoints, and the stored parts of every run.
+use std::num::NonZeroUsize;
+
 use anyhow::Result;
 use clap::Args;
 use enact_engine::VerifyReport;
@@ -19,16 +21,19 @@ pub(crate) struct VerifyArgs {
     /// Also judge every governed entry again from nothing, and compare what follows with the stored state.
     #[arg(long)]
     rebuild: bool,
+    /// Threads that hash, and check signatures.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    jobs: NonZeroUsize,
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
     let engine = open_read(global)?;
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
-    let mut report = engine.verify(args.key.as_deref(), |_| bar.inc(1))?;
+    let mut report = engine.verify(args.key.as_deref(), args.jobs, |_| bar.inc(1))?;
     bar.finish_and_clear();
     if args.rebuild {
         let bar = ui.bar(report.entries, "rebuild");
-        report.rebuilt(engine.rebuild(|_| bar.inc(1))?);
+        report.rebuilt(engine.rebuild(args.jobs, |_| bar.inc(1))?);
         bar.finish_and_clear();
     }
     if ui.json() {

@@ -14,6 +14,7 @@ use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
 use crate::entry::{Entry, Head};
+use crate::error::Refusal;
 use crate::hash::{Digest, Hash, entry_hash, leaf_hash};
 use crate::note::{self, Checkpoint};
 
@@ -39,6 +40,29 @@ impl fmt::Display for Finding {
 }
 
 impl core::error::Error for Finding {}
+
+/// What the stored bytes of one entry say by themselves: its hashes, and whether it is an entry at all. This is most of the work of a
+/// verification and needs nothing of the entries before, so it can be done ahead and on other threads.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    leaf: Hash,
+    entry_hash: Digest,
+    parsed: Result<Entry, Refusal>,
+}
+
+impl Examined {
+    /// Hashes and reads the bytes.
+    #[must_use]
+    pub fn of(stored: &[u8]) -> Self {
+        Self { leaf: leaf_hash(stored), entry_hash: entry_hash(stored), parsed: Entry::parse(stored) }
+    }
+
+    /// The entry, if the bytes are one.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Entry> {
+        self.parsed.as_ref().ok()
+    }
+}
 
 /// Verifies one ledger, entry by entry.
 #[derive(Clone, Debug)]
@@ -97,17 +121,24 @@ impl Verifier {
     /// # Errors
     /// The first finding in the order: position, leaf, bytes, origin, sequence number, chain, time.
     pub fn feed(&mut self, seq: u64, stored: &[u8], leaf: &Hash) -> Result<Entry, Finding> {
+        self.feed_examined(seq, Examined::of(stored), leaf)
+    }
+
+    /// As [`Self::feed`], of bytes that were examined before.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn feed_examined(&mut self, seq: u64, examined: Examined, leaf: &Hash) -> Result<Entry, Finding> {
         // A gap is reported once: the next entry is expected behind this one.
         let expected_seq = core::mem::replace(&mut self.next_seq, seq.saturating_add(1));
-        let computed = leaf_hash(stored);
+        let Examined { leaf: computed, entry_hash, parsed } = examined;
         let prev = self.seen.entry_hash;
         self.seen.frontier.push(computed);
         self.seen.size = self.seen.frontier.size();
-        self.seen.entry_hash = Some(entry_hash(stored));
+        self.seen.entry_hash = Some(entry_hash);
         self.compare_root();
 
         let finding = |code, detail| Finding { code, seq: Some(seq), detail };
-        let parsed = Entry::parse(stored);
         let last_at = self.seen.at.clone();
         if let Ok(entry) = &parsed {
             self.seen.at.clone_from(&entry.at);

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ed25519_dalek::SigningKey;
+use enact_core::entry::{Kind, Posting, Side};
 use enact_wasm::{Backend, Limits, Outcome};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use crate::engine::{Engine, EngineOptions, RunRequest};
 use crate::error::{EngineError, Result};
 use crate::examine::AuditOptions;
+use crate::govern::{Proposed, Stream};
 use crate::pool::Load;
 use crate::workspace::Workspace;
 
@@ -160,6 +163,169 @@ pub fn call(dir: &Path, input_bytes: usize, calls: u64) -> Result<CallFigures> {
     })
 }
 
+/// A load of governed entries.
+#[derive(Debug, Clone)]
+pub struct AppendBench {
+    /// Entries to measure.
+    pub entries: u64,
+    /// Entries in the ledger before.
+    pub preload: u64,
+    /// Each record carries a signature, which is checked.
+    pub signed: bool,
+    /// Each record moves an amount between two accounts.
+    pub postings: bool,
+    /// Threads that complete records and check signatures.
+    pub jobs: NonZeroUsize,
+    /// Most entries of one commit.
+    pub group: NonZeroUsize,
+}
+
+/// Figures of [`AppendBench`].
+#[derive(Debug, Clone, Serialize)]
+pub struct AppendFigures {
+    /// Entries measured, of one record each.
+    pub entries: u64,
+    /// Entries in the ledger before.
+    pub preload: u64,
+    /// Each record's signature was checked.
+    pub signed: bool,
+    /// Each record moved an amount between two accounts.
+    pub postings: bool,
+    /// Measured time, s.
+    pub seconds: f64,
+    /// Durable entries per second.
+    pub entries_per_s: f64,
+    /// CPU time of the process per 1,000 entries, s.
+    pub cpu_s_per_1000: f64,
+    /// Durable transactions per entry.
+    pub syncs_per_entry: f64,
+    /// Growth of the ledger file per entry, bytes.
+    pub bytes_per_entry: f64,
+    /// Resident memory at the end, MiB.
+    pub resident_mib: f64,
+}
+
+/// Who proposes in a measurement.
+const ACTOR: &str = "bench";
+/// Role that may append.
+const ROLE: &str = "bencher";
+/// Proposals made ahead of a measured block, so that signing, which is the proposer's work, is not measured.
+const BLOCK: u64 = 20_000;
+
+/// Measures proposals from submission to durability. Records are written and signed before the clock starts.
+pub fn append(dir: &Path, bench: &AppendBench, mut progress: impl FnMut(u64)) -> Result<AppendFigures> {
+    let (engine, _scratch) = governed(dir)?;
+    let stream = Stream { jobs: bench.jobs, group: bench.group, sign: false };
+    let key = bench.signed.then(|| engine.actor_key(ACTOR)).transpose()?;
+    let origin = engine.workspace().config().origin.clone();
+    let (mut seconds, mut cpu, mut syncs, mut size) = (Duration::ZERO, Duration::ZERO, 0, 0);
+    let mut at = 0;
+    while at < bench.preload + bench.entries {
+        let until = if at < bench.preload { bench.preload } else { bench.preload + bench.entries };
+        let block = BLOCK.min(until - at);
+        let (send, source) = crossbeam_channel::unbounded();
+        for n in at..at + block {
+            let proposed = proposal(n, bench, key.as_ref(), &origin)?;
+            // The receiving end is in this function.
+            let _ = send.send(vec![proposed]);
+        }
+        drop(send);
+        let before = (engine.store().stats(), file_size(&engine), cpu_time());
+        let begun = Instant::now();
+        let mut failed = None;
+        engine.propose_each(ACTOR, stream, &source, |_, result| {
+            progress(1);
+            if let Err(error) = result {
+                failed.get_or_insert(error);
+            }
+        })?;
+        failed.map_or(Ok(()), Err)?;
+        if at >= bench.preload {
+            seconds += begun.elapsed();
+            cpu += cpu_time().saturating_sub(before.2);
+            syncs += engine.store().stats().transactions.saturating_sub(before.0.transactions);
+            size += file_size(&engine).saturating_sub(before.1);
+        }
+        at += block;
+    }
+    let count = bench.entries.max(1) as f64;
+    Ok(AppendFigures {
+        entries: bench.entries,
+        preload: bench.preload,
+        signed: bench.signed,
+        postings: bench.postings,
+        seconds: seconds.as_secs_f64(),
+        entries_per_s: count / seconds.as_secs_f64(),
+        cpu_s_per_1000: cpu.as_secs_f64() * 1_000.0 / count,
+        syncs_per_entry: syncs as f64 / count,
+        bytes_per_entry: size as f64 / count,
+        resident_mib: resident_mib(),
+    })
+}
+
+/// The `n`th proposal: a new subject with one kept member, or a movement between two of a thousand accounts.
+fn proposal(n: u64, bench: &AppendBench, key: Option<&SigningKey>, origin: &str) -> Result<Proposed> {
+    let action = match (bench.postings, bench.signed) {
+        (false, false) => "BENCH.NOTE",
+        (false, true) => "BENCH.SIGN",
+        (true, false) => "BENCH.MOVE",
+        (true, true) => "BENCH.MOVE_SIGNED",
+    };
+    let (type_, subject, payload) = if bench.postings {
+        let (from, to) = (n % 1_000, (n * 7 + 1) % 1_000);
+        let payload = json!({"from": format!("{from:03}"), "to": format!("{to:03}"), "amount": "1250"});
+        ("BENCH_MOVE", format!("BenchMove:MOV-{n:012}"), payload)
+    } else {
+        ("BENCH_NOTE", format!("BenchNote:NOTE-{n:012}"), json!({"text": "A record of the usual size says a little more than this."}))
+    };
+    let mut proposed = Proposed::of(type_, action, &subject, payload);
+    if bench.postings {
+        let leg = |account: &Value, side| Posting {
+            account: format!("point:{}", account.as_str().unwrap_or_default()),
+            amount: "1250".to_owned(),
+            asset: "POINT".to_owned(),
+            side,
+        };
+        proposed.postings = Some(vec![leg(&proposed.payload["from"], Side::Debit), leg(&proposed.payload["to"], Side::Credit)]);
+    }
+    let kind = if bench.postings { Kind::Posting } else { Kind::Transition };
+    match key {
+        Some(key) => proposed.signed(kind, ACTOR, origin, key),
+        None => Ok(proposed),
+    }
+}
+
+/// A founded workspace whose protocol lets one actor append.
+fn governed(dir: &Path) -> Result<(Engine, Scratch)> {
+    let path = dir.join(format!("enact-bench-{}", crate::workspace::random_hex(4)?));
+    let scratch = Scratch(path.clone());
+    let (workspace, _) = Workspace::create(&path, Some("enact.local/bench"))?;
+    let note = |summary: &str| json!({"summary": summary, "from": [], "to": "MADE", "fields": {"text": {"type": "text", "required": true, "keep": true}}});
+    let fields = json!({"from": {"type": "name", "required": true}, "to": {"type": "name", "required": true}, "amount": {"type": "amount", "required": true}});
+    let leg = json!([{"debit": "point:{payload.from}", "credit": "point:{payload.to}", "asset": "POINT", "amount": "$.payload.amount"}]);
+    let movement = |summary: &str| json!({"summary": summary, "fields": fields, "postings": leg});
+    let row =
+        |row: &str, actions: [&str; 2], signature: bool| json!({"row": row, "actions": actions, "roles": [ROLE], "signature": signature});
+    let artifacts = [
+        json!({"code": "LC_BENCH_NOTE_V0", "summary": "Notes, for measurements.", "record": "BENCH_NOTE", "kind": "TRANSITION", "subject": "BenchNote",
+               "states": {"MADE": {"terminal": true}}, "actions": {"BENCH.NOTE": note("A note."), "BENCH.SIGN": note("A signed note.")}}),
+        json!({"code": "LC_BENCH_MOVE_V0", "summary": "Movements, for measurements.", "record": "BENCH_MOVE", "kind": "POSTING", "subject": "BenchMove",
+               "actions": {"BENCH.MOVE": movement("A movement."), "BENCH.MOVE_SIGNED": movement("A signed movement.")}}),
+        json!({"code": "AM_BENCH_V0", "summary": "Who measures.",
+               "rows": [row("plain", ["BENCH.NOTE", "BENCH.MOVE"], false), row("signed", ["BENCH.SIGN", "BENCH.MOVE_SIGNED"], true)]}),
+        json!({"code": "AS_BENCH_V0", "summary": "Points, for measurements.", "assets": {"POINT": {"class": "fungible"}},
+               "accounts": {"point:{}": {"class": "holder", "floor": "-1000000000000000"}}}),
+    ];
+    for artifact in artifacts {
+        workspace.write_artifact(artifact["code"].as_str().unwrap_or_default(), artifact.to_string().as_bytes())?;
+    }
+    workspace.seal()?;
+    let engine = Engine::open(workspace, &EngineOptions::default())?;
+    engine.found(ACTOR, &["registrar".to_owned()])?;
+    engine.grant(ACTOR, ACTOR, ROLE, None)?;
+    Ok((engine, scratch))
+}
+
 /// Figures of audits and verifications.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReplayFigures {
@@ -190,7 +356,7 @@ pub fn audit(dir: &Path, runs: u64, jobs: NonZeroUsize, backend: Backend) -> Res
 pub fn verify(dir: &Path, runs: u64, jobs: NonZeroUsize) -> Result<ReplayFigures> {
     let (engine, _scratch) = filled(dir, runs, jobs)?;
     let begun = Instant::now();
-    let report = engine.verify(None, |_| {})?;
+    let report = engine.verify(None, jobs, |_| {})?;
     Ok(replay_figures(&engine, runs, begun.elapsed(), report.verdict))
 }
 

@@ -51,12 +51,17 @@ impl Evidence {
 /// The receipt in an entry of the ledger of runs.
 pub fn receipt(entry: &StoredEntry) -> Result<RunReceipt, Finding> {
     let parsed = Entry::parse(&entry.bytes).map_err(|refusal| finding(refusal.code(), entry.seq, refusal.to_string()))?;
+    receipt_of(entry.seq, &parsed)
+}
+
+/// The receipt in an entry that has been read.
+pub fn receipt_of(seq: u64, parsed: &Entry) -> Result<RunReceipt, Finding> {
     let [record] = parsed.records.as_slice() else {
-        return Err(finding("run_receipt", entry.seq, format!("{} records where one is expected", parsed.records.len())));
+        return Err(finding("run_receipt", seq, format!("{} records where one is expected", parsed.records.len())));
     };
-    let receipt = RunReceipt::from_record(record).map_err(|refusal| finding(refusal.code(), entry.seq, refusal.to_string()))?;
+    let receipt = RunReceipt::from_record(record).map_err(|refusal| finding(refusal.code(), seq, refusal.to_string()))?;
     if receipt.snapshot != parsed.protocol {
-        return Err(finding("run_protocol", entry.seq, "the receipt names another protocol than its entry".to_owned()));
+        return Err(finding("run_protocol", seq, "the receipt names another protocol than its entry".to_owned()));
     }
     Ok(receipt)
 }

@@ -1,15 +1,14 @@
 //! Audits many runs: in parallel for re-execution, in ledger order for the state, and with a second engine before anyone is accused.
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::thread;
 
-use crossbeam_channel::bounded;
 use enact_wasm::Backend;
 use serde::Serialize;
 
 use crate::audit::{Auditor, Diverged, Inconclusive, Verdict};
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
+use crate::lanes::in_order;
 use crate::state::{StateAudit, StateCounts};
 
 /// What to audit, and how.
@@ -154,24 +153,17 @@ fn each(
     jobs: NonZeroUsize,
     mut take: impl FnMut(u64, Verdict) -> Result<()>,
 ) -> Result<()> {
-    let jobs = jobs.get().min(entries.len().max(1));
-    thread::scope(|scope| {
-        let mut lanes = Vec::with_capacity(jobs);
-        for lane in 0..jobs {
-            let (send, receive) = bounded::<Result<Verdict>>(16);
-            lanes.push(receive);
-            let mut reader = engine.store().reader()?;
-            scope.spawn(move || {
-                for seq in entries.iter().skip(lane).step_by(jobs) {
-                    if send.send(auditor.audit(&mut reader, *seq)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        for (seq, lane) in entries.iter().zip(lanes.iter().cycle()) {
-            let verdict = lane.recv().map_err(|_| EngineError::Internal { detail: "an auditing thread stopped".to_owned() })??;
-            take(*seq, verdict)?;
+    let worker = || {
+        let mut reader = engine.store().reader()?;
+        Ok(move |item: u64| {
+            let seq = entries.get(usize::try_from(item).unwrap_or(usize::MAX)).copied().unwrap_or(u64::MAX);
+            Ok((seq, auditor.audit(&mut reader, seq)?))
+        })
+    };
+    in_order(jobs, entries.len() as u64, worker, |verdicts| {
+        for verdict in verdicts {
+            let (seq, verdict) = verdict?;
+            take(seq, verdict)?;
         }
         Ok(())
     })

@@ -2,23 +2,28 @@
 //!
 //! It streams and re-executes nothing; that is the audit's work.
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use ed25519_dalek::VerifyingKey;
-use enact_core::entry::Entry;
-use enact_core::hash::Digest;
+use enact_core::entry::{Entry, Record};
+use enact_core::hash::{Digest, Hash};
 use enact_core::note;
-use enact_core::verify::{Finding, Verifier};
+use enact_core::verify::{Examined, Finding, Verifier};
 use enact_flow::snapshot::Snapshot;
+use enact_store::Reader;
 use serde::Serialize;
 
-use crate::audit::is_governed;
 use crate::engine::Engine;
 use crate::error::{EngineError, Kind, Result};
 use crate::evidence;
 use crate::govern::RebuildReport;
+use crate::lanes::in_order;
 
 /// Findings are listed up to this many; a ruined file should not print forever.
 const FINDINGS_MAX: usize = 1_000;
+/// Entries that a thread examines at a time.
+const CHUNK: u64 = 64;
 /// Said unless a rebuild was asked for.
 const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, and the derived state (`--rebuild`)";
 
@@ -77,8 +82,8 @@ impl VerifyReport {
 }
 
 impl Engine {
-    /// Verifies the ledger against `key` (or the workspace's own); `progress` is told after each entry.
-    pub fn verify(&self, key: Option<&str>, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
+    /// Verifies the ledger against `key` (or the workspace's own) on `jobs` threads; `progress` is told after each entry.
+    pub fn verify(&self, key: Option<&str>, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
         let own = self.verifier_key();
         let (_, key) = note::decode_key(key.unwrap_or(&own)).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
         let mut reader = self.store().reader()?;
@@ -90,25 +95,37 @@ impl Engine {
         let (mut snapshots, mut modules) = (BTreeSet::new(), BTreeSet::new());
         let (mut runs, mut runs_wrong) = (0_u64, 0_usize);
         let mut entries_wrong = 0_usize;
-        for seq in 0..head.size {
-            let Some(entry) = reader.entry(seq)? else {
-                entries_wrong += 1;
-                findings.push(Finding { code: "entry_missing", seq: Some(seq), detail: "no such entry".to_owned() });
-                continue;
-            };
-            if let Err(finding) = verifier.feed(seq, &entry.bytes, &entry.leaf) {
-                entries_wrong += 1;
-                findings.push(finding);
-            } else {
-                let before = findings.len();
-                runs += u64::from(self.run_parts(&mut reader, &entry, &mut findings, &mut snapshots, &mut modules)?);
-                runs_wrong += usize::from(findings.len() > before);
+        let worker = || {
+            let mut reader = self.store().reader()?;
+            Ok(move |chunk: u64| examine(&mut reader, (chunk * CHUNK)..head.size.min((chunk + 1) * CHUNK)))
+        };
+        in_order(jobs, head.size.div_ceil(CHUNK), worker, |chunks| {
+            for chunk in chunks {
+                let chunk: Chunk = chunk?;
+                for (seq, stored) in chunk.entries {
+                    if findings.len() > FINDINGS_MAX {
+                        return Ok(());
+                    }
+                    progress(seq);
+                    let Some((leaf, examined, run)) = stored else {
+                        entries_wrong += 1;
+                        findings.push(Finding { code: "entry_missing", seq: Some(seq), detail: "no such entry".to_owned() });
+                        continue;
+                    };
+                    if let Err(finding) = verifier.feed_examined(seq, examined, &leaf) {
+                        entries_wrong += 1;
+                        findings.push(finding);
+                    } else if let Some(wrong) = run {
+                        runs += 1;
+                        runs_wrong += usize::from(!wrong.is_empty());
+                        findings.extend(wrong);
+                    }
+                }
+                snapshots.extend(chunk.snapshots);
+                modules.extend(chunk.modules);
             }
-            if findings.len() > FINDINGS_MAX {
-                break;
-            }
-            progress(seq);
-        }
+            Ok(())
+        })?;
         let whole = verifier.finish(&head);
         let (count, tree_ok) = (head.size, whole.is_empty());
         findings.extend(whole);
@@ -158,46 +175,14 @@ impl Engine {
         Ok(notes)
     }
 
-    /// Checks the parts of a run; answers whether the entry is one.
-    fn run_parts(
-        &self,
-        reader: &mut enact_store::Reader,
-        entry: &enact_store::StoredEntry,
-        findings: &mut Vec<Finding>,
-        snapshots: &mut BTreeSet<String>,
-        modules: &mut BTreeSet<String>,
-    ) -> Result<bool> {
-        if is_governed(entry) {
-            snapshots.extend(Entry::parse(&entry.bytes).map(|parsed| parsed.protocol.to_string()));
-            return Ok(false);
-        }
-        let receipt = match evidence::receipt(entry) {
-            Ok(receipt) => receipt,
-            Err(finding) => {
-                findings.push(finding);
-                return Ok(true);
-            }
-        };
-        match reader.run_by_seq(entry.seq)? {
-            Some(stored) => findings.extend(evidence::mismatches(entry.seq, &receipt, &stored.run)),
-            None => findings.push(Finding {
-                code: "run_missing",
-                seq: Some(entry.seq),
-                detail: format!("the parts of `{}` are not there", receipt.run),
-            }),
-        }
-        snapshots.insert(receipt.snapshot.to_string());
-        modules.extend(receipt.modules.values().map(ToString::to_string));
-        Ok(true)
-    }
-
-    fn snapshots(&self, reader: &mut enact_store::Reader, hashes: &BTreeSet<String>, findings: &mut Vec<Finding>) -> Result<usize> {
+    fn snapshots(&self, reader: &mut Reader, hashes: &BTreeSet<Digest>, findings: &mut Vec<Finding>) -> Result<usize> {
         let before = findings.len();
         for hash in hashes {
-            let detail = match reader.snapshot(hash)? {
+            let text = hash.to_string();
+            let detail = match reader.snapshot(&text)? {
                 None => "is not there".to_owned(),
                 Some(bytes) => match Snapshot::from_lock(&bytes) {
-                    Ok(snapshot) if snapshot.hash() == hash => continue,
+                    Ok(snapshot) if snapshot.hash() == text => continue,
                     Ok(snapshot) => format!("hashes to {}", snapshot.hash()),
                     Err(problem) => problem.detail,
                 },
@@ -207,10 +192,10 @@ impl Engine {
         Ok(findings.len() - before)
     }
 
-    fn modules(&self, digests: &BTreeSet<String>, findings: &mut Vec<Finding>) -> Result<usize> {
+    fn modules(&self, digests: &BTreeSet<Digest>, findings: &mut Vec<Finding>) -> Result<usize> {
         let before = findings.len();
         for digest in digests {
-            match self.workspace().module_bytes(digest) {
+            match self.workspace().module_bytes(&digest.to_string()) {
                 Ok(_) => {}
                 Err(error) if error.kind() == Kind::Integrity || matches!(error, EngineError::ModuleMissing { .. }) => {
                     let code = if error.kind() == Kind::Integrity { "module_digest" } else { "module_missing" };
@@ -221,4 +206,51 @@ impl Engine {
         }
         Ok(findings.len() - before)
     }
+}
+
+/// What a thread found out about some entries without knowing the ones before.
+#[derive(Default)]
+struct Chunk {
+    entries: Vec<(u64, Option<Stored>)>,
+    snapshots: BTreeSet<Digest>,
+    modules: BTreeSet<Digest>,
+}
+
+/// The stored leaf, the examined bytes, and of a run what is wrong with its parts.
+type Stored = (Hash, Examined, Option<Vec<Finding>>);
+
+fn examine(reader: &mut Reader, range: Range<u64>) -> Result<Chunk> {
+    let mut chunk = Chunk::default();
+    for seq in range {
+        let Some(entry) = reader.entry(seq)? else {
+            chunk.entries.push((seq, None));
+            continue;
+        };
+        let examined = Examined::of(&entry.bytes);
+        let mut run = None;
+        if let Some(parsed) = examined.entry() {
+            chunk.snapshots.insert(parsed.protocol);
+            if parsed.records.iter().any(Record::is_run) {
+                run = Some(run_parts(reader, parsed, &mut chunk.modules)?);
+            }
+        }
+        chunk.entries.push((seq, Some((entry.leaf, examined, run))));
+    }
+    Ok(chunk)
+}
+
+/// What is wrong with the stored parts of a run.
+fn run_parts(reader: &mut Reader, entry: &Entry, modules: &mut BTreeSet<Digest>) -> Result<Vec<Finding>> {
+    let receipt = match evidence::receipt_of(entry.seq, entry) {
+        Ok(receipt) => receipt,
+        Err(finding) => return Ok(vec![finding]),
+    };
+    modules.extend(receipt.modules.values());
+    Ok(match reader.run_by_seq(entry.seq)? {
+        Some(stored) => evidence::mismatches(entry.seq, &receipt, &stored.run),
+        None => {
+            let detail = format!("the parts of `{}` are not there", receipt.run);
+            vec![Finding { code: "run_missing", seq: Some(entry.seq), detail }]
+        }
+    })
 }

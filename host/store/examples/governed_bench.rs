@@ -45,7 +45,7 @@ struct Trivial;
 impl Judge for Trivial {
     type Refused = Refusal;
 
-    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: Draft) -> Result<Result<(Sealed, StateDelta), Refusal>, StoreError> {
+    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: &Draft) -> Result<Result<(Sealed, StateDelta), Refusal>, StoreError> {
         let subject = draft.records[0].subject.clone();
         assert!(view.get(Space::Subject, &subject)?.is_none(), "{subject} is new");
         let mut accounts = [head.size % HOT, head.size.wrapping_mul(7).wrapping_add(1) % HOT];
@@ -60,7 +60,7 @@ impl Judge for Trivial {
             let credits = before.as_deref().and_then(|row| row.split('"').nth(3)?.parse::<u64>().ok()).unwrap_or(0) + 1_250_000;
             puts.push(Put { space: Space::Balance, key, value: format!("{{\"credits\":\"{credits}\",\"debits\":\"0\"}}") });
         }
-        let sealed = match seal(head, "bench", draft) {
+        let sealed = match seal(head, "bench", draft.clone()) {
             Ok(sealed) => sealed,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -86,9 +86,9 @@ fn run(writer: &mut Writer, from: u64, count: u64, batch: u64) -> (f64, f64, f64
     let (mut busy, mut worked, mut slowest) = (0.0, 0.0, 0.0_f64);
     let mut number = from;
     while number < from + count {
-        let drafts: Vec<_> = (number..number + batch).map(draft).collect();
+        let mut drafts: Vec<_> = (number..number + batch).map(draft).collect();
         let (started, before) = (Instant::now(), on_processor());
-        let answers = writer.append_governed(&drafts, NOW, &mut Trivial, &|head| format!("bench\n{}\n", head.size)).unwrap();
+        let answers = writer.append_governed(&mut drafts, NOW, &mut Trivial, &|head| format!("bench\n{}\n", head.size)).unwrap();
         let seconds = started.elapsed().as_secs_f64();
         assert!(answers.iter().all(Result::is_ok));
         (busy, slowest, worked) = (busy + seconds, slowest.max(seconds), worked + on_processor() - before);

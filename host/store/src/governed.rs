@@ -37,7 +37,7 @@ pub trait Judge {
     ///
     /// # Errors
     /// Whatever kept it from deciding. Nothing of the whole batch is stored then.
-    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: Draft) -> Result<Result<(Sealed, StateDelta), Self::Refused>, StoreError>;
+    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: &Draft) -> Result<Result<(Sealed, StateDelta), Self::Refused>, StoreError>;
 
     /// What is kept of a refusal, in the same transaction. Nothing, unless the judge says otherwise.
     fn keep(&self, _refused: &Self::Refused) -> Option<RefusedProposal> {
@@ -49,14 +49,14 @@ impl Writer {
     /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.
     ///
     /// The answers are in the order of the batch. A draft that is refused leaves no trace among the entries and rows. `now` is the clock as
-    /// in [`Writer::append`]; every draft gets the later of it and the head's time.
+    /// in [`Writer::append`]; every draft is given the later of it and the head's time.
     ///
     /// # Errors
     /// Whatever the judge answers, [`StoreError::Judged`] when its answer cannot be stored, or as [`Writer::append`]. Nothing of the batch
     /// is in the ledger then, and nothing is when the judge panics.
     pub fn append_governed<J: Judge + ?Sized>(
         &mut self,
-        drafts: &[Draft],
+        drafts: &mut [Draft],
         now: &str,
         judge: &mut J,
         sign: &dyn Fn(&Head) -> String,
@@ -116,7 +116,7 @@ impl TxView for Tx<'_> {
 fn append<J: Judge + ?Sized>(
     connection: &mut Connection,
     mut cache: Cache,
-    drafts: &[Draft],
+    drafts: &mut [Draft],
     now: &str,
     judge: &mut J,
     sign: &dyn Fn(&Head) -> String,
@@ -136,7 +136,8 @@ fn append<J: Judge + ?Sized>(
     let mut last = last;
     let (mut appended, mut kept) = (false, false);
     for draft in drafts {
-        match judge.judge(&tx, &head, Draft { at: at.clone(), ..draft.clone() })? {
+        draft.at.clone_from(&at);
+        match judge.judge(&tx, &head, draft)? {
             Ok((sealed, delta)) => {
                 follows(&head, &sealed, &delta)?;
                 let seq = ledger::insert_entry(&transaction, &sealed)?;

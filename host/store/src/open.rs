@@ -20,12 +20,12 @@ use crate::writer::Writer;
 /// How long to wait for another process's lock unless told otherwise. A commit holds it for milliseconds, a checkpoint not at all.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
-/// Page cache of a reader: 4 MiB, the inner pages of every index of a ledger of some million entries. What is not in it is in the system's.
-const READER_CACHE_KIB: i64 = 4 * 1024;
+/// Page cache of a reader: 2 MiB, the inner pages of every index of a ledger of some million entries. What is not in it is in the system's.
+const READER_CACHE_KIB: i64 = 2 * 1024;
 
-/// Page cache of a writer: 16 MiB, several times what a full batch of usual runs changes. A larger one fills as the ledger grows, and buys
+/// Page cache of a writer: 8 MiB, several times what a full batch of usual runs changes. A larger one fills as the ledger grows, and buys
 /// little: the system caches the file as well.
-const WRITER_CACHE_KIB: i64 = 16 * 1024;
+const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
 /// What is left of the write-ahead log's file after it starts over: the second bound of [`crate::wal`].
 const WAL_KEEP_BYTES: i64 = 64 * 1024 * 1024;

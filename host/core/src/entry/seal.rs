@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::Serialize;
+
 use super::{ENTRY_VERSION, Entry, Local, MAX_ENTRIES, MAX_ENTRY_BYTES, Record};
 use crate::canonical;
 use crate::error::Refusal;
@@ -90,7 +92,7 @@ pub struct Sealed {
 /// The first refusal in the order of the module's description.
 pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> {
     let at = prepare(head, origin, &draft, true)?;
-    write(head, origin, draft, at, Vec::new())
+    write(head, origin, &draft, at, &[])
 }
 
 /// The checks before the bytes: what a head, a name and a draft say without any state.
@@ -113,18 +115,33 @@ pub(crate) fn prepare(head: &Head, origin: &str, draft: &Draft, runs_only: bool)
     Ok(at)
 }
 
+/// An [`Entry`] that borrows, so that what is refused later was not copied before. Same fields, same order.
+#[derive(Serialize)]
+struct Written<'a> {
+    at: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    decided: &'a [String],
+    local: &'a Local,
+    origin: &'a str,
+    prev: Option<Digest>,
+    protocol: Digest,
+    records: &'a [Record],
+    seq: u64,
+    v: u32,
+}
+
 /// Writes the bytes of a draft that [`prepare`] and the judge have let pass.
-pub(crate) fn write(head: &Head, origin: &str, draft: Draft, at: Instant, decided: Vec<String>) -> Result<Sealed, Refusal> {
-    let entry = Entry {
-        v: ENTRY_VERSION,
-        origin: String::from(origin),
-        seq: head.size,
+pub(crate) fn write(head: &Head, origin: &str, draft: &Draft, at: Instant, decided: &[String]) -> Result<Sealed, Refusal> {
+    let entry = Written {
+        at: at.as_str(),
+        decided,
+        local: &draft.local,
+        origin,
         prev: head.entry_hash,
         protocol: draft.protocol,
-        at: at.into(),
-        decided,
-        records: draft.records,
-        local: draft.local,
+        records: &draft.records,
+        seq: head.size,
+        v: ENTRY_VERSION,
     };
     let bytes = canonical::to_bytes(&entry)?;
     if bytes.len() > MAX_ENTRY_BYTES {
@@ -133,8 +150,9 @@ pub(crate) fn write(head: &Head, origin: &str, draft: Draft, at: Instant, decide
     let (entry_hash, leaf) = (entry_hash(&bytes), leaf_hash(&bytes));
     let mut frontier = head.frontier.clone();
     frontier.push(leaf);
-    let head = Head { size: frontier.size(), entry_hash: Some(entry_hash), frontier, at: entry.at };
-    Ok(Sealed { seq: entry.seq, bytes, entry_hash, leaf, head })
+    let seq = head.size;
+    let head = Head { size: frontier.size(), entry_hash: Some(entry_hash), frontier, at: at.into() };
+    Ok(Sealed { seq, bytes, entry_hash, leaf, head })
 }
 
 /// What can be said of an entry without knowing its ledger.

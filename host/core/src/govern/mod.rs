@@ -31,7 +31,7 @@ mod rules;
 mod schema;
 mod sign;
 
-pub use append::append;
+pub use append::{Appended, append};
 pub use ask::{Change, Difference, Questions, Side};
 pub use code::{GovernCode, Stage};
 pub use fold::{Fold, Rules, State, fold};
@@ -39,4 +39,4 @@ pub use judge::{EntryContext, JudgeError, Judgement, Refused, RowFinding, RowOut
 pub use outside::{Alone, Holds, Outside, Undecided, verify};
 pub use problem::{Level, Problem};
 pub use rules::{Account, Action, Asset, Class, Lifecycle, Protocol, Row};
-pub use sign::{key_text, sign, sign_bytes};
+pub use sign::{key_bytes, key_text, sign, sign_bytes, signature_bytes};

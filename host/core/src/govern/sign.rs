@@ -48,7 +48,8 @@ pub(super) fn encode(origin: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes of a registered key; nothing for text that is not exactly one.
-pub(super) fn key_bytes(text: &str) -> Option<[u8; 32]> {
+#[must_use]
+pub fn key_bytes(text: &str) -> Option<[u8; 32]> {
     if text.len() != KEY_CHARS {
         return None;
     }
@@ -60,7 +61,8 @@ pub(super) fn is_key(text: &str) -> bool {
     key_bytes(text).is_some_and(|bytes| VerifyingKey::from_bytes(&bytes).is_ok_and(|key| !key.is_weak()))
 }
 
-/// The bytes of a signature.
-pub(super) fn signature_bytes(text: &str) -> Option<[u8; 64]> {
+/// The bytes of a signature as records carry it.
+#[must_use]
+pub fn signature_bytes(text: &str) -> Option<[u8; 64]> {
     BASE64.decode(text).ok()?.try_into().ok()
 }

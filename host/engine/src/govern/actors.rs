@@ -1,4 +1,5 @@
 //! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
+use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
 use enact_core::govern::{builtin, sign};
 use enact_core::hash::Digest;
@@ -19,6 +20,11 @@ impl Engine {
         let key = keys::create(self.workspace(), &actor)?;
         let payload = json!({"key": keys::public(&key), "roles": roles});
         self.propose_signed(&actor, Some(&key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)])
+    }
+
+    /// The private key that this workspace holds for an actor.
+    pub(crate) fn actor_key(&self, actor: &str) -> Result<SigningKey> {
+        keys::load(self.workspace(), &keys::actor_id(actor)?)
     }
 
     /// Registers an actor with a new key of this workspace, or with a public key that was made elsewhere, and grants it roles.

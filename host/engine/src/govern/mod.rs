@@ -8,6 +8,7 @@ mod proposal;
 mod propose;
 mod query;
 mod refold;
+mod stream;
 
 pub(crate) use book::RuleBook;
 pub use book::Ruled;
@@ -16,3 +17,4 @@ pub use proposal::Proposed;
 pub use propose::{Appended, Explained, RefusedProposal};
 pub use query::{AccountReport, ActorReport, BalanceProof, BalanceReport, HistoryRow, RefusalReport, SubjectReport};
 pub use refold::RebuildReport;
+pub use stream::Stream;

@@ -1,7 +1,11 @@
-//! What the judge asks of the world: invariants, answered by calling pure components.
+//! What the judge asks of the world: invariants, answered by calling pure components, and signatures, which may have been checked ahead.
 use std::collections::BTreeMap;
 
-use enact_core::govern::{Holds, Outside, Undecided};
+use enact_core::entry::Record;
+use enact_core::govern::row::ActorRow;
+use enact_core::govern::{self, Holds, Outside, Undecided};
+use enact_core::hash::{Digest, blob_hash};
+use enact_core::state::{Space, StateView};
 use enact_wasm::{Limits, Outcome};
 use serde_json::Value;
 
@@ -14,6 +18,7 @@ const HOLDS: &str = "SUCCESS";
 pub(crate) struct Components<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) modules: &'a BTreeMap<String, String>,
+    pub(crate) signatures: &'a Signatures,
 }
 
 impl Outside for Components<'_> {
@@ -29,5 +34,52 @@ impl Outside for Components<'_> {
             Outcome::Bound(code) => Err(undecided(code.code().to_owned())),
             Outcome::Infra(code) => Err(undecided(code.code().to_owned())),
         }
+    }
+
+    fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        self.signatures.get(key, message, signature).unwrap_or_else(|| govern::verify(key, message, signature))
+    }
+}
+
+/// Signatures that were checked before the judge asks, by another thread and outside the transaction. The answer to a question is kept with
+/// the whole question, so one that was guessed wrong is never used: the judge then has it checked on the spot.
+#[derive(Debug, Default)]
+pub(crate) struct Signatures(Vec<Checked>);
+
+#[derive(Debug)]
+struct Checked {
+    key: [u8; 32],
+    message: Digest,
+    signature: [u8; 64],
+    holds: bool,
+}
+
+impl Signatures {
+    /// Checks the signatures of records with the keys that `view` shows for their actors.
+    pub(crate) fn check<V: StateView + ?Sized>(origin: &str, records: &[Record], view: &V) -> Self {
+        let mut checked = Vec::new();
+        for record in records {
+            let Some(signature) = record.sig.as_deref().and_then(govern::signature_bytes) else { continue };
+            let Ok(Some(row)) = view.get(Space::Actor, &record.actor) else { continue };
+            let key = serde_json::from_str::<ActorRow>(&row).ok().and_then(|row| govern::key_bytes(row.key.as_deref()?));
+            let (Some(key), Ok(message)) = (key, govern::sign_bytes(origin, record)) else { continue };
+            let holds = govern::verify(&key, &message, &signature);
+            checked.push(Checked { key, message: blob_hash(&message), signature, holds });
+        }
+        Self(checked)
+    }
+
+    /// Takes over what others checked.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    fn get(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Option<bool> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let message = blob_hash(message);
+        let same = |checked: &&Checked| checked.signature == *signature && checked.key == *key && checked.message == message;
+        self.0.iter().find(same).map(|checked| checked.holds)
     }
 }

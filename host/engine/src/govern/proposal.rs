@@ -11,6 +11,7 @@ use enact_core::state::{Space, StateView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::keys;
 use crate::error::{EngineError, Result};
 
 /// Most records of one batch. An entry of 64 KiB holds fewer in practice.
@@ -76,6 +77,36 @@ impl Proposed {
         }
     }
 
+    /// The first record of its subject, signed where its author is.
+    pub(crate) fn signed(mut self, kind: Kind, actor: &str, origin: &str, key: &SigningKey) -> Result<Self> {
+        self.kind = Some(kind);
+        self.actor = Some(keys::actor_id(actor)?);
+        let record = self.record(kind, actor);
+        let signed = sign(record, origin, key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
+        self.sig = signed.sig;
+        Ok(self)
+    }
+
+    /// The record as far as it is written.
+    fn record(&self, kind: Kind, signer: &str) -> Record {
+        Record {
+            kind: self.kind.unwrap_or(kind),
+            type_: self.type_.clone(),
+            action: self.action.clone(),
+            subject: self.subject.clone(),
+            actor: self.actor.clone().unwrap_or_else(|| signer.to_owned()),
+            seat: self.seat.clone(),
+            scope: self.scope.clone(),
+            auth: self.auth,
+            refs: self.refs.clone(),
+            consumes: self.consumes.clone(),
+            version: self.version,
+            postings: self.postings.clone(),
+            payload: Value::Object(self.payload.clone()),
+            sig: self.sig.clone(),
+        }
+    }
+
     /// A record of the core's own types.
     pub(crate) fn of(type_: &str, action: &str, subject: &str, payload: Value) -> Self {
         Self {
@@ -115,22 +146,7 @@ where
     for each in proposed {
         let row = subject(view, &each.subject)?;
         let lifecycle = rules.lifecycle(&each.type_);
-        let mut record = Record {
-            kind: each.kind.or_else(|| lifecycle.map(|l| l.kind)).unwrap_or(Kind::Receipt),
-            type_: each.type_.clone(),
-            action: each.action.clone(),
-            subject: each.subject.clone(),
-            actor: each.actor.clone().unwrap_or_else(|| signer.actor.to_owned()),
-            seat: each.seat.clone(),
-            scope: each.scope.clone(),
-            auth: each.auth,
-            refs: each.refs.clone(),
-            consumes: each.consumes.clone(),
-            version: each.version,
-            postings: each.postings.clone(),
-            payload: Value::Object(each.payload.clone()),
-            sig: each.sig.clone(),
-        };
+        let mut record = each.record(lifecycle.map_or(Kind::Receipt, |l| l.kind), signer.actor);
         if record.sig.is_none() {
             let prev = last.get(each.subject.as_str()).copied().or_else(|| row.as_ref().map(|row| row.last));
             if let (Some(prev), false) = (prev, record.refs.contains_key("prev")) {

@@ -1,6 +1,6 @@
 //! Proposing: complete, sign, judge inside the transaction, append; or explain what would happen, appending nothing.
 use ed25519_dalek::SigningKey;
-use enact_core::entry::{Draft, Entry, Head, Local, Record, Sealed};
+use enact_core::entry::{Draft, Head, Local, Record, Sealed};
 use enact_core::govern::row::SystemRow;
 use enact_core::govern::{EntryContext, JudgeError, RowFinding, append, judge};
 use enact_core::hash::Digest;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::book::Ruled;
 use super::keys;
-use super::outside::Components;
+use super::outside::{Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -69,6 +69,13 @@ pub struct RefusedProposal {
     kept: Kept,
 }
 
+impl RefusedProposal {
+    /// Someone else was faster: the subject, or the protocol, is not the one that the record was completed for.
+    pub(crate) fn is_stale(&self) -> bool {
+        matches!(self.code.as_str(), "chain_prev" | "chain_protocol")
+    }
+}
+
 /// What would happen; the stable shape of `enact explain --json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explained {
@@ -109,6 +116,15 @@ pub struct ExplainedChange {
     pub after: Value,
 }
 
+fn report(records: &[Record], decided: Vec<String>) -> Result<Vec<AppendedRecord>> {
+    let decided = decided.into_iter().chain(std::iter::repeat(String::new()));
+    let report = |(record, decided): (&Record, String)| {
+        let hash = record.hash().map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
+        Ok(AppendedRecord { hash: hash.to_string(), action: record.action.clone(), subject: record.subject.clone(), decided })
+    };
+    records.iter().zip(decided).map(report).collect()
+}
+
 impl Engine {
     /// Proposes a batch as an actor, with the key that this workspace holds for it.
     ///
@@ -128,7 +144,7 @@ impl Engine {
             match self.append_records(records, protocol, attempt)? {
                 Ok(appended) => return Ok(appended),
                 // Someone else was faster about the same subject. What was filled in is filled in anew; what was given stays.
-                Err(refused) if refused.code == "chain_prev" && attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(refused) if refused.is_stale() && attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(refused) => return Err(EngineError::Refused(Box::new(refused))),
             }
         }
@@ -145,33 +161,38 @@ impl Engine {
 
     /// One durable entry of records that are complete.
     pub(crate) fn append_records(&self, records: Vec<Record>, protocol: Digest, attempt: u32) -> Result<Result<Appended, RefusedProposal>> {
-        let mut named = Vec::with_capacity(records.len());
-        for record in &records {
-            let hash = record.hash().map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
-            named.push((hash.to_string(), record.action.clone(), record.subject.clone()));
-        }
-        let local = Local { node: self.workspace().config().node.clone(), attempt };
-        let draft = Draft { protocol, at: String::new(), records, local };
+        let mut answers = self.append_group(&mut [self.draft(records, protocol, attempt)], &Signatures::default())?;
+        answers.pop().ok_or_else(|| EngineError::Internal { detail: "a draft without an answer".to_owned() })
+    }
+
+    /// Records that are complete, for one entry.
+    pub(crate) fn draft(&self, records: Vec<Record>, protocol: Digest, attempt: u32) -> Draft {
+        Draft { protocol, at: String::new(), records, local: Local { node: self.workspace().config().node.clone(), attempt } }
+    }
+
+    /// Entries made durable together, in this order, each judged by itself.
+    pub(crate) fn append_group(&self, drafts: &mut [Draft], signatures: &Signatures) -> Result<Vec<Result<Appended, RefusedProposal>>> {
         let origin = &self.workspace().config().origin;
         let now = time_text(self.now_micros());
-        let mut judging = Judging { engine: self, origin, decided: Vec::new() };
+        let mut judging = Judging { engine: self, origin, signatures, decided: Vec::with_capacity(drafts.len()) };
         let answers = self.with_writer(|writer| {
             let sign = |head: &Head| note::sign(origin, head.size, &head.root(), self.signing_key());
-            Ok(writer.append_governed(&[draft], &now, &mut judging, &sign)?)
+            Ok(writer.append_governed(drafts, &now, &mut judging, &sign)?)
         })?;
-        let Some(answer) = answers.into_iter().next() else {
-            return Err(EngineError::Internal { detail: "a draft without an answer".to_owned() });
-        };
-        Ok(answer.map(|committed| {
-            let decided = judging.decided.into_iter().chain(std::iter::repeat(String::new()));
-            let records = named.into_iter().zip(decided);
-            let records = records.map(|((hash, action, subject), decided)| AppendedRecord { hash, action, subject, decided });
-            Appended {
-                entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
-                at: committed.at,
-                records: records.collect(),
-            }
-        }))
+        let mut decided = judging.decided.into_iter();
+        let mut appended = Vec::with_capacity(answers.len());
+        for (answer, draft) in answers.into_iter().zip(drafts) {
+            let rows = decided.next().unwrap_or_default();
+            appended.push(match answer {
+                Ok(committed) => Ok(Appended {
+                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
+                    at: committed.at,
+                    records: report(&draft.records, rows)?,
+                }),
+                Err(refused) => Err(refused),
+            });
+        }
+        Ok(appended)
     }
 
     /// What would happen to a batch now; nothing is appended and no refusal is recorded.
@@ -187,7 +208,7 @@ impl Engine {
         let records = complete(&ruled.protocol, &moment, &Signer { origin, actor: &actor, key: key.as_ref() }, proposed)?;
         let now = Instant::parse(&time_text(self.now_micros())).map(String::from).unwrap_or_default();
         let entry = EntryContext { origin, at: if now < head.at { &head.at } else { &now }, protocol, seq: head.size };
-        let outside = Components { engine: self, modules: &ruled.modules };
+        let outside = Components { engine: self, modules: &ruled.modules, signatures: &Signatures::default() };
         let judgement = match judge(&ruled.protocol, &moment, &outside, &entry, &records) {
             Ok(judgement) => judgement,
             Err(JudgeError::View(error)) => return Err(error.into()),
@@ -237,27 +258,36 @@ impl Engine {
 struct Judging<'a> {
     engine: &'a Engine,
     origin: &'a str,
-    decided: Vec<String>,
+    signatures: &'a Signatures,
+    /// For each draft the rows that decided; none where it was refused.
+    decided: Vec<Vec<String>>,
 }
 
 impl Judge for Judging<'_> {
     type Refused = RefusedProposal;
 
-    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: Draft) -> Result<Result<(Sealed, StateDelta), RefusedProposal>, StoreError> {
+    fn judge(
+        &mut self,
+        view: &dyn TxView,
+        head: &Head,
+        draft: &Draft,
+    ) -> Result<Result<(Sealed, StateDelta), RefusedProposal>, StoreError> {
+        self.decided.push(Vec::new());
         let ruled = match self.engine.rules(&draft.protocol, view) {
             Ok(ruled) => ruled,
             Err(EngineError::Store(error)) => return Err(error),
             Err(error) => return Ok(Err(plain(error.code(), error.to_string(), &draft.records, &draft.at))),
         };
-        let outside = Components { engine: self.engine, modules: &ruled.modules };
-        let (records, at) = (draft.records.clone(), draft.at.clone());
+        let outside = Components { engine: self.engine, modules: &ruled.modules, signatures: self.signatures };
         match append(&ruled.protocol, view, &outside, head, self.origin, draft) {
             Ok(appended) => {
-                self.decided = Entry::parse(&appended.0.bytes).map(|entry| entry.decided).unwrap_or_default();
-                Ok(Ok(appended))
+                if let Some(decided) = self.decided.last_mut() {
+                    *decided = appended.decided;
+                }
+                Ok(Ok((appended.sealed, appended.delta)))
             }
             Err(JudgeError::View(error)) => Err(error),
-            Err(error) => Ok(Err(refused(error, &records, &at))),
+            Err(error) => Ok(Err(refused(error, &draft.records, &draft.at))),
         }
     }
 

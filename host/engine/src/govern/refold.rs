@@ -1,16 +1,23 @@
 //! Rebuilding: every governed entry is judged again from nothing, and what follows is compared with the stored rows.
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
 use enact_core::entry::{Entry, Record};
 use enact_core::govern::{EntryContext, State, judge};
 use enact_core::state::Put;
 use enact_core::verify::Finding;
+use enact_store::Reader;
 use serde::Serialize;
 
-use super::outside::Components;
+use super::outside::{Components, Signatures};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::lanes::in_order;
 
 /// Findings are listed up to this many; a ruined file should not print forever.
 const FINDINGS_MAX: usize = 1_000;
+/// Entries whose signatures a thread checks at a time.
+const CHUNK: u64 = 64;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, Serialize)]
@@ -28,27 +35,53 @@ pub struct RebuildReport {
 impl Engine {
     /// Judges all governed entries again, in order, from an empty state, under the rules that each names; compares the rows that
     /// follow with the stored ones, and stated roots with derived ones. Nothing is dispatched: effects are not replayed (B-28).
-    pub fn rebuild(&self, mut progress: impl FnMut(u64)) -> Result<RebuildReport> {
+    ///
+    /// Judging is serial, as the history is; the signatures are checked ahead on `jobs` threads.
+    pub fn rebuild(&self, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<RebuildReport> {
+        let size = self.store().reader()?.head()?.size;
+        let worker = || {
+            let mut reader = self.store().reader()?;
+            Ok(move |chunk: u64| self.check_signatures(&mut reader, (chunk * CHUNK)..size.min((chunk + 1) * CHUNK)))
+        };
         let mut rebuild = Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, findings: Vec::new() };
-        let mut reader = self.store().reader()?;
-        // Snapshots are read over a connection of their own: the walk below holds the first.
-        let mut snapshots = self.store().reader()?;
-        reader.entries_with_state::<EngineError>(0, |at| {
-            progress(at.seq);
-            if rebuild.findings.len() >= FINDINGS_MAX {
-                return Ok(());
-            }
-            match at.entry {
-                Some(entry) => rebuild.feed(&mut snapshots, at.seq, entry.bytes, at.rows),
-                None => {
-                    rebuild.found("state_orphan", at.seq, "rows of an entry that is not there".to_owned());
-                    Ok(())
+        in_order(jobs, size.div_ceil(CHUNK), worker, |chunks| {
+            let mut reader = self.store().reader()?;
+            // Snapshots are read over a connection of their own: the walk below holds the first.
+            let mut snapshots = self.store().reader()?;
+            let mut signatures = Signatures::default();
+            reader.entries_with_state::<EngineError>(0, |at| {
+                progress(at.seq);
+                if rebuild.findings.len() >= FINDINGS_MAX {
+                    return Ok(());
                 }
-            }
+                let Some(entry) = at.entry else {
+                    rebuild.found("state_orphan", at.seq, "rows of an entry that is not there".to_owned());
+                    return Ok(());
+                };
+                if at.seq % CHUNK == 0 {
+                    signatures = chunks.next().transpose()?.unwrap_or_default();
+                }
+                rebuild.feed(&mut snapshots, at.seq, entry.bytes, at.rows, &signatures)
+            })
         })?;
         let roots = rebuild.state.roots();
         let roots = roots.into_iter().map(|(space, root)| (space.as_str(), enact_core::hash::Digest::sha256(root).to_string()));
         Ok(RebuildReport { judged: rebuild.judged, rows: rebuild.rows, roots: roots.collect(), findings: rebuild.findings })
+    }
+
+    /// Checks the signatures of some entries with the keys that their actors have now; those of older keys are left for the judge.
+    fn check_signatures(&self, reader: &mut Reader, range: Range<u64>) -> Result<Signatures> {
+        let mut signed = Vec::new();
+        for seq in range {
+            let Some(stored) = reader.entry(seq)? else { continue };
+            // What cannot be read is reported when it is judged.
+            let Ok(entry) = Entry::parse(&stored.bytes) else { continue };
+            signed.extend(entry.records.into_iter().filter(|record| record.sig.is_some()));
+        }
+        if signed.is_empty() {
+            return Ok(Signatures::default());
+        }
+        Ok(Signatures::check(&self.workspace().config().origin, &signed, &reader.moment(None)?))
     }
 }
 
@@ -65,7 +98,7 @@ impl Rebuild<'_> {
         self.findings.push(Finding { code, seq: Some(seq), detail });
     }
 
-    fn feed(&mut self, snapshots: &mut enact_store::Reader, seq: u64, bytes: &[u8], stored: &[Put]) -> Result<()> {
+    fn feed(&mut self, snapshots: &mut Reader, seq: u64, bytes: &[u8], stored: &[Put], signatures: &Signatures) -> Result<()> {
         let entry = match Entry::parse(bytes) {
             Ok(entry) => entry,
             Err(refusal) => {
@@ -86,7 +119,7 @@ impl Rebuild<'_> {
                     return Ok(());
                 }
             };
-            let outside = Components { engine: self.engine, modules: &ruled.modules };
+            let outside = Components { engine: self.engine, modules: &ruled.modules, signatures };
             let context = EntryContext { origin: &entry.origin, at: &entry.at, protocol: entry.protocol, seq };
             match judge(&ruled.protocol, &self.state, &outside, &context, &entry.records) {
                 Err(error) => {

@@ -29,7 +29,7 @@ pub(crate) struct Counting;
 impl Judge for Counting {
     type Refused = String;
 
-    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: Draft) -> Result<Result<(Sealed, StateDelta), String>, StoreError> {
+    fn judge(&mut self, view: &dyn TxView, head: &Head, draft: &Draft) -> Result<Result<(Sealed, StateDelta), String>, StoreError> {
         let payload = draft.records[0].payload.clone();
         let key = payload["key"].as_str().unwrap().to_owned();
         let before = view.get(Space::Balance, &key)?.map_or(0, |row| row.parse::<u64>().unwrap());
@@ -42,7 +42,7 @@ impl Judge for Counting {
         if payload["expect"].as_u64().is_some_and(|expect| expect != before) {
             return Ok(Err(format!("{key} is {before}")));
         }
-        let mut sealed = seal(head, ORIGIN, draft).unwrap();
+        let mut sealed = seal(head, ORIGIN, draft.clone()).unwrap();
         if payload["fail"] == "skip" {
             sealed.seq += 1;
         }
@@ -63,8 +63,8 @@ impl Judge for Counting {
 }
 
 pub(crate) fn append(writer: &mut Writer, payloads: &[Value]) -> Result<Vec<Result<Committed, String>>, StoreError> {
-    let drafts: Vec<_> = payloads.iter().map(draft).collect();
-    writer.append_governed(&drafts, NOW, &mut Counting, &sign)
+    let mut drafts: Vec<_> = payloads.iter().map(draft).collect();
+    writer.append_governed(&mut drafts, NOW, &mut Counting, &sign)
 }
 
 pub(crate) fn add(key: &str) -> Value {
@@ -150,7 +150,7 @@ fn a_signature_that_panics_leaves_nothing() {
     let bench = Bench::new();
     let mut writer = bench.store.writer().unwrap();
     let sign = |_: &Head| -> String { panic!("no signature") };
-    let failed = catch_unwind(AssertUnwindSafe(|| writer.append_governed(&[draft(&add("a"))], NOW, &mut Counting, &sign)));
+    let failed = catch_unwind(AssertUnwindSafe(|| writer.append_governed(&mut [draft(&add("a"))], NOW, &mut Counting, &sign)));
     assert!(failed.is_err());
     assert_eq!(everything(&mut bench.store.reader().unwrap()).2, []);
     assert_eq!(append(&mut writer, &[json!({"key": "a", "expect": 0})]).unwrap()[0].as_ref().unwrap().seq, 0);
@@ -333,7 +333,7 @@ proptest! {
 fn a_judge_may_be_a_trait_object() {
     let bench = Bench::new();
     let judge: &mut dyn Judge<Refused = String> = &mut Counting;
-    let answers = bench.store.writer().unwrap().append_governed(&[draft(&add("a"))], NOW, judge, &sign).unwrap();
+    let answers = bench.store.writer().unwrap().append_governed(&mut [draft(&add("a"))], NOW, judge, &sign).unwrap();
     assert_eq!(answers.len(), 1);
     assert_ne!(answers[0].as_ref().unwrap().entry_hash, blob_hash(b""));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
 use enact_core::entry::{Draft, Entry, Head, Kind, Local, Posting, Record, Side};
-use enact_core::govern::{Alone, Holds, JudgeError, Outside, Protocol, State, Undecided, append, key_text, sign};
+use enact_core::govern::{Alone, Appended, Holds, JudgeError, Outside, Protocol, State, Undecided, append, key_text, sign};
 use enact_core::hash::Digest;
 use enact_core::state::Space;
 use serde_json::{Value, json};
@@ -227,7 +227,7 @@ impl World {
     }
 
     pub(crate) fn append(&mut self, draft: Draft) -> Said {
-        let (sealed, delta) = append(&self.rules, &self.state, &Told, &self.head, ORIGIN, draft)?;
+        let Appended { sealed, delta, .. } = append(&self.rules, &self.state, &Told, &self.head, ORIGIN, &draft)?;
         let entry = Entry::parse(&sealed.bytes).unwrap();
         self.head = sealed.head;
         self.state.apply(delta);
