@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod listen;
 pub(crate) mod module;
 pub(crate) mod propose;
 pub(crate) mod protocol;

@@ -118,7 +118,12 @@ fn check(ui: &Ui, global: &Global, args: &CheckArgs) -> Result<Exit> {
     let mut ruled = None;
     if !problems.iter().any(|p| p.level == Level::Error) {
         // What governance means is known only once everything fits together.
-        match enact_engine::workspace::compile(&files, &modules).and_then(|snapshot| Ok((Ruled::new(&snapshot)?, snapshot))) {
+        let compiled = enact_engine::workspace::compile(&files, &modules).and_then(|snapshot| {
+            let rules = Ruled::new(&snapshot)?;
+            enact_engine::listen::compiled(&snapshot, &rules)?;
+            Ok((rules, snapshot))
+        });
+        match compiled {
             Ok((rules, snapshot)) => {
                 problems.extend(rules.check(&snapshot));
                 ruled = Some(rules);

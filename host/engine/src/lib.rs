@@ -13,6 +13,7 @@ mod examine;
 pub mod govern;
 pub mod import;
 pub mod interpret;
+pub mod listen;
 mod live;
 mod pool;
 pub mod report;

@@ -226,7 +226,7 @@ impl Workspace {
     pub fn seal(&self) -> Result<Snapshot> {
         let snapshot = compile(&self.artifact_files()?, &self.module_names()?)?;
         // What cannot be judged by is not sealed either.
-        crate::govern::Ruled::new(&snapshot)?;
+        crate::listen::compiled(&snapshot, &crate::govern::Ruled::new(&snapshot)?)?;
         self.write(LOCK, &snapshot.to_lock())?;
         Ok(snapshot)
     }

@@ -9,7 +9,7 @@ mod propose;
 mod query;
 mod refold;
 
-pub(crate) use book::RuleBook;
+pub(crate) use book::{RuleBook, problem};
 pub use book::Ruled;
 pub use demo::{Story, StoryReport, Told};
 pub use proposal::Proposed;
