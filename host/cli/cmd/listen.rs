@@ -54,7 +54,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
     ctrlc::set_handler(move || {
         STOP.store(true, Ordering::Relaxed);
         // Nobody waits any more when the command is ending by itself.
-        drop(interrupt.send(()));
+        let _ = interrupt.send(());
     })
     .context("cannot listen for signals")?;
     let stop = || STOP.load(Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod propose;
 mod query;
 mod refold;
 
+pub use actors::Held;
 pub(crate) use book::{RuleBook, problem};
 pub use book::Ruled;
 pub use demo::{Story, StoryReport, Told};
