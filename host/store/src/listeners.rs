@@ -61,10 +61,9 @@ impl Writer {
     /// As [`Writer::append`].
     pub fn set_cursor(&mut self, listener: &str, next: u64) -> Result<(), StoreError> {
         self.durable(|connection| {
-            connection.prepare_cached("INSERT OR REPLACE INTO listeners(code, next) VALUES(?1, ?2)")?.execute(params![
-                listener,
-                column(next)?
-            ])?;
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO listeners(code, next) VALUES(?1, ?2)")?
+                .execute(params![listener, column(next)?])?;
             Ok(())
         })
     }
@@ -75,9 +74,8 @@ impl Writer {
     /// As [`Writer::append`].
     pub fn record_failed_delivery(&mut self, failed: &FailedDelivery) -> Result<(), StoreError> {
         self.durable(|connection| {
-            connection
-                .prepare_cached(&format!("INSERT INTO listener_log({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"))?
-                .execute(params![
+            connection.prepare_cached(&format!("INSERT INTO listener_log({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"))?.execute(
+                params![
                     failed.at,
                     failed.listener,
                     column(failed.seq)?,
@@ -86,7 +84,8 @@ impl Writer {
                     failed.attempt,
                     failed.code,
                     failed.detail
-                ])?;
+                ],
+            )?;
             Ok(())
         })
     }

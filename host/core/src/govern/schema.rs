@@ -29,10 +29,16 @@ pub(super) fn check<'a>(rules: &'a Protocol, entry: &EntryContext<'_>, record: &
     let action = lifecycle.and_then(|lifecycle| lifecycle.actions.get(&record.action));
     fields(record, lifecycle, action)?;
     let Some(lifecycle) = lifecycle else {
-        return Err((GovernCode::RecordType, format!("the protocol declares no record type `{}`, {}", record.type_, nearest(&record.type_, rules.lifecycles.keys()))));
+        return Err((
+            GovernCode::RecordType,
+            format!("the protocol declares no record type `{}`, {}", record.type_, nearest(&record.type_, rules.lifecycles.keys())),
+        ));
     };
     let Some(action) = action else {
-        return Err((GovernCode::RecordAction, format!("`{}` has no action `{}`, {}", record.type_, record.action, nearest(&record.action, lifecycle.actions.keys()))));
+        return Err((
+            GovernCode::RecordAction,
+            format!("`{}` has no action `{}`, {}", record.type_, record.action, nearest(&record.action, lifecycle.actions.keys())),
+        ));
     };
     if record.kind != lifecycle.kind {
         let (got, declared) = (record.kind.as_str(), lifecycle.kind.as_str());

@@ -10,8 +10,8 @@ mod query;
 mod refold;
 
 pub use actors::Held;
-pub(crate) use book::{RuleBook, problem};
 pub use book::Ruled;
+pub(crate) use book::{RuleBook, problem};
 pub use demo::{Story, StoryReport, Told};
 pub use proposal::Proposed;
 pub use propose::{Appended, Explained, RefusedProposal};

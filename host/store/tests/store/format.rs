@@ -13,8 +13,7 @@ use crate::tamper::findings;
 const AWAY_3: &str = "DROP TABLE listeners; DROP TABLE listener_log; PRAGMA user_version = 2";
 
 /// Format 1 is format 3 without these.
-const AWAY: &str =
-    "DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
+const AWAY: &str = "DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
 
 /// A ledger of format 1 with one entry, all of it in the file.
 fn old() -> Bench {
