@@ -75,7 +75,7 @@ pub(crate) struct GrantArgs {
     #[arg(long, value_name = "SEAT")]
     seat: Option<String>,
     /// The subject under whose ratified version the seat is held, e.g. `Charter:board`.
-    #[arg(long, value_name = "SUBJECT", requires = "seat")]
+    #[arg(long, value_name = "SUBJECT", requires = "seat", conflicts_with = "role")]
     charter: Option<String>,
     /// Where it holds; everywhere without it.
     #[arg(long, value_name = "SCOPE")]
