@@ -12,7 +12,7 @@ pub(crate) mod support;
 
 #[allow(dead_code, reason = "the sandbox's tests use more of it")]
 #[path = "../host/wasm/tests/sandbox/guests.rs"]
-mod guests;
+pub(crate) mod guests;
 
 /// A workspace with one workflow for each module: `WF_HOSTILE_<index>_V0` with one step that calls it.
 fn workspace_with(modules: &[Vec<u8>], limits: &Value) -> Scratch {
@@ -28,7 +28,7 @@ fn workspace_with(modules: &[Vec<u8>], limits: &Value) -> Scratch {
     scratch
 }
 
-fn artifacts(index: usize, limits: &Value) -> [Value; 5] {
+pub(crate) fn artifacts(index: usize, limits: &Value) -> [Value; 5] {
     let code = |kind: &str| format!("{kind}_HOSTILE_{index}_V0");
     let fields = json!({"data": {"type": "any"}});
     let (intent, contract, transform) = (code("IN"), code("CC"), code("CT"));
@@ -49,6 +49,14 @@ fn artifacts(index: usize, limits: &Value) -> [Value; 5] {
         json!({"code": code("RB"), "summary": "One hostile module", "environment": "hostile", "parameters": [],
                "bindings": {(transform.as_str()): {"host": "component", "module": format!("hostile-{index}")}}}),
     ]
+}
+
+/// Recurses until the stack ends, which is a bound of this engine and no answer.
+pub(crate) fn deep() -> Vec<u8> {
+    support::transform(
+        "(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) (i32.const 1)))",
+        "(call $deep (local.get $in))",
+    )
 }
 
 /// Runs one of them.
@@ -118,11 +126,7 @@ fn p_18_a_status_that_was_not_declared_is_a_protocol_violation() {
 
 #[test]
 fn deep_recursion_is_inconclusive_and_leaves_nothing() {
-    let deep = support::transform(
-        "(func $deep (param i32) (result i32) (i32.add (call $deep (local.get 0)) (i32.const 1)))",
-        "(call $deep (local.get $in))",
-    );
-    let scratch = workspace_with(&[deep], &json!({"fuel": 1_000_000_000_u64}));
+    let scratch = workspace_with(&[deep()], &json!({"fuel": 1_000_000_000_u64}));
     let error = run(&scratch, 0).exits(3).json();
     assert_eq!(error["error"]["code"], "inconclusive");
     assert!(error["error"]["message"].as_str().unwrap().contains("stack_overflow"), "{error}");

@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Refusals(cmd::state::RefusalsArgs),
     Accounts(cmd::accounts::AccountsArgs),
     Balance(cmd::accounts::BalanceArgs),
+    Listen(cmd::listen::ListenArgs),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),
     #[command(subcommand)]

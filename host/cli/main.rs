@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Refusals(args) => cmd::state::refusals(&ui, &cli.global, args),
         Command::Accounts(args) => cmd::accounts::run(&ui, &cli.global, args),
         Command::Balance(args) => cmd::accounts::balance(&ui, &cli.global, args),
+        Command::Listen(args) => cmd::listen::run(&ui, &cli.global, args),
         Command::Demo(args) => cmd::demo::run(&ui, &cli.global, args),
         Command::Backup(args) => cmd::backup::run(&ui, &cli.global, args),
         Command::Ledger(command) => cmd::ledger::run(&ui, &cli.global, command),

@@ -1,7 +1,7 @@
 //! `enact actor`: who can act, with which key, in which roles.
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use enact_engine::govern::{ActorReport, Appended};
+use enact_engine::govern::{ActorReport, Appended, Held};
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineOptions};
 
@@ -20,9 +20,9 @@ pub(crate) enum ActorCommand {
     New(NewArgs),
     /// List all actors with their roles and seats.
     List,
-    /// Grant a role.
+    /// Grant a role or a seat.
     Grant(GrantArgs),
-    /// Take a role back.
+    /// Take a role or a seat back, exactly as it was granted.
     Withdraw(GrantArgs),
     /// Give an actor another key; signatures of the old one count no more.
     Rotate(AboutArgs),
@@ -63,14 +63,20 @@ pub(crate) struct NewArgs {
     key: Option<String>,
 }
 
-/// A role of an actor.
+/// A role or a seat of an actor.
 #[derive(Debug, Args)]
 pub(crate) struct GrantArgs {
     /// The actor.
     actor: String,
     /// The role.
-    #[arg(long, value_name = "ROLE")]
-    role: String,
+    #[arg(long, value_name = "ROLE", required_unless_present = "seat", conflicts_with = "seat")]
+    role: Option<String>,
+    /// The seat.
+    #[arg(long, value_name = "SEAT")]
+    seat: Option<String>,
+    /// The subject under whose ratified version the seat is held, e.g. `Charter:board`.
+    #[arg(long, value_name = "SUBJECT", requires = "seat", conflicts_with = "role")]
+    charter: Option<String>,
     /// Where it holds; everywhere without it.
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
@@ -102,6 +108,16 @@ pub(crate) struct ReasonArgs {
     by: String,
 }
 
+impl GrantArgs {
+    /// One of them is there: the parser sees to it.
+    fn held(&self) -> Held<'_> {
+        match &self.seat {
+            Some(seat) => Held::Seat(seat, self.charter.as_deref()),
+            None => Held::Role(self.role.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
 pub(crate) fn run(ui: &Ui, global: &Global, command: &ActorCommand) -> Result<Exit> {
     if matches!(command, ActorCommand::List) {
         return list(ui, &open_read(global)?);
@@ -112,8 +128,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ActorCommand) -> Result<Ex
         ActorCommand::List => return Ok(Exit::Done),
         ActorCommand::Found(args) => engine.found(&args.actor, &args.roles)?,
         ActorCommand::New(args) => engine.register(&args.by, &args.actor, args.key.as_deref(), &args.roles, args.scope.as_deref())?,
-        ActorCommand::Grant(args) => engine.grant(&args.by, &args.actor, &args.role, args.scope.as_deref())?,
-        ActorCommand::Withdraw(args) => engine.withdraw(&args.by, &args.actor, &args.role, args.scope.as_deref())?,
+        ActorCommand::Grant(args) => engine.grant(&args.by, &args.actor, args.held(), args.scope.as_deref())?,
+        ActorCommand::Withdraw(args) => engine.withdraw(&args.by, &args.actor, args.held(), args.scope.as_deref())?,
         ActorCommand::Rotate(args) => engine.rotate(&args.by, &args.actor)?,
         ActorCommand::Suspend(args) => about(args, "ACTOR.SUSPEND")?,
         ActorCommand::Resume(args) => about(args, "ACTOR.RESUME")?,
@@ -136,7 +152,10 @@ fn list(ui: &Ui, engine: &Engine) -> Result<Exit> {
         };
         let scoped = |name: &str, scope: &Option<String>| scope.as_ref().map_or_else(|| name.to_owned(), |s| format!("{name}@{s}"));
         let mut held: Vec<String> = row.roles.iter().map(|r| scoped(&r.role, &r.scope)).collect();
-        held.extend(row.seats.iter().map(|s| format!("seat {}", scoped(&s.seat, &s.scope))));
+        held.extend(row.seats.iter().map(|s| {
+            let charter = s.charter.as_ref().map_or_else(String::new, |charter| format!(" under {charter}"));
+            format!("seat {}{charter}", scoped(&s.seat, &s.scope))
+        }));
         let key = if *key_here { "key here" } else { "" };
         ui.line(format!(
             "{NAME}{actor:<28}{NAME:#} {style}{:<10}{style:#} {:<40} {DIM}{key}{DIM:#}",

@@ -53,6 +53,12 @@ pub(crate) fn diagram(ruled: &Ruled, lifecycle: &Lifecycle) -> String {
     text
 }
 
+/// The same as an SVG image, without the rows.
+pub(crate) fn picture(lifecycle: &Lifecycle) -> String {
+    let states = lifecycle.states.iter().map(|(state, terminal)| (state.as_str(), *terminal));
+    enact_flow::draw::states_svg(&lifecycle.code, states, lifecycle.edges())
+}
+
 /// The five answers about every action (B-37).
 pub(crate) fn questions(ui: &Ui, ruled: &Ruled) -> Result<()> {
     let yes = |answer: bool| if answer { "yes" } else { "no" };

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod ledger;
 mod lines;
+pub(crate) mod listen;
 pub(crate) mod module;
 pub(crate) mod propose;
 pub(crate) mod protocol;

@@ -56,7 +56,7 @@ pub(crate) struct ShowArgs {
 pub(crate) struct GraphArgs {
     /// The workflow (WF_…) or lifecycle (LC_…).
     workflow: String,
-    /// The format; lifecycles are drawn in Mermaid only.
+    /// The format.
     #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
     format: GraphFormat,
 }
@@ -118,7 +118,12 @@ fn check(ui: &Ui, global: &Global, args: &CheckArgs) -> Result<Exit> {
     let mut ruled = None;
     if !problems.iter().any(|p| p.level == Level::Error) {
         // What governance means is known only once everything fits together.
-        match enact_engine::workspace::compile(&files, &modules).and_then(|snapshot| Ok((Ruled::new(&snapshot)?, snapshot))) {
+        let compiled = enact_engine::workspace::compile(&files, &modules).and_then(|snapshot| {
+            let rules = Ruled::new(&snapshot)?;
+            enact_engine::listen::compiled(&snapshot, &rules)?;
+            Ok((rules, snapshot))
+        });
+        match compiled {
             Ok((rules, snapshot)) => {
                 problems.extend(rules.check(&snapshot));
                 ruled = Some(rules);
@@ -216,7 +221,11 @@ fn graph(ui: &Ui, global: &Global, args: &GraphArgs) -> Result<Exit> {
         let ruled = Ruled::new(&snapshot)?;
         let lifecycle = ruled.protocol.lifecycles().find(|lifecycle| lifecycle.code == args.workflow);
         let lifecycle = lifecycle.ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;
-        ui.raw(authority::diagram(&ruled, lifecycle).as_bytes())?;
+        let text = match args.format {
+            GraphFormat::Mermaid => authority::diagram(&ruled, lifecycle),
+            GraphFormat::Svg => authority::picture(lifecycle),
+        };
+        ui.raw(text.as_bytes())?;
         return Ok(Exit::Done);
     }
     let dag = snapshot.dag(&args.workflow).ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;

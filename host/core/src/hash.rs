@@ -19,6 +19,8 @@ pub const RECORD_CONTEXT: &str = "enact record v1";
 pub const ENTRY_CONTEXT: &str = "enact entry v1";
 /// Domain of [`blob_hash`].
 pub const BLOB_CONTEXT: &str = "enact blob v1";
+/// Context of [`delivery_hash`].
+pub const DELIVERY_CONTEXT: &str = "enact delivery v1";
 
 /// First byte of a leaf's preimage (RFC 6962 §2.1): a leaf can never be mistaken for an inner node.
 const LEAF_PREFIX: u8 = 0x00;
@@ -173,6 +175,13 @@ pub fn entry_hash(bytes: &[u8]) -> Digest {
 #[must_use]
 pub fn blob_hash(bytes: &[u8]) -> Digest {
     derived(BLOB_CONTEXT, bytes)
+}
+
+/// Over listener, entry and position of a record: the id of the one run that follows is made of it.
+#[must_use]
+pub fn delivery_hash(listener: &str, entry: &Digest, record: usize) -> Hash {
+    // Codes have no spaces and a digest has one length: no two deliveries are spelled the same.
+    blake3::derive_key(DELIVERY_CONTEXT, alloc::format!("{listener} {entry} {record}").as_bytes())
 }
 
 /// Over a component's bytes: plain BLAKE3, so that `b3sum` on the file gives the same.

@@ -205,13 +205,21 @@ impl Engine {
 
     /// Runs one workflow and commits it.
     pub fn run(&self, request: &RunRequest) -> Result<RunReport> {
+        self.run_job(&self.job(request)?)
+    }
+
+    /// The same under an id that follows from what the run is about. The store refuses a second run of that id.
+    pub(crate) fn run_as(&self, request: &RunRequest, run_id: String) -> Result<RunReport> {
+        self.run_job(&self.job_as(request, run_id)?)
+    }
+
+    fn run_job(&self, job: &Job) -> Result<RunReport> {
         let mut reader = self.store.reader()?;
-        let job = self.job(request)?;
         let mut attempt = 1;
         loop {
             // A hot key degrades to taking turns in this process; other processes are met at the commit only.
             let turn = (attempt > OPTIMISTIC_MAX).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
-            let prepared = self.execute(&job, &mut reader, attempt)?;
+            let prepared = self.execute(job, &mut reader, attempt)?;
             let outcome = self.commit(vec![prepared])?.pop();
             drop(turn);
             match outcome {
@@ -226,9 +234,13 @@ impl Engine {
 
     /// Checks a request and resolves what it names; nothing is executed.
     pub(crate) fn job(&self, request: &RunRequest) -> Result<Job> {
+        let run_id = run_id(&*self.sources).ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
+        self.job_as(request, run_id)
+    }
+
+    fn job_as(&self, request: &RunRequest, run_id: String) -> Result<Job> {
         let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
         let (payload, input) = checked_payload(&request.payload)?;
-        let run_id = run_id(&*self.sources).ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
         Ok(Job { bound, payload, input, run_id })
     }
 

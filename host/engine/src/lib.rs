@@ -14,6 +14,7 @@ pub mod govern;
 pub mod import;
 pub mod interpret;
 mod lanes;
+pub mod listen;
 mod live;
 mod pool;
 pub mod report;

@@ -52,10 +52,21 @@ pub fn run_id(sources: &dyn Sources) -> Option<String> {
     if !sources.fill(&mut bytes[..10]) {
         return None;
     }
-    let mut random = [0_u8; 16];
-    random[..10].copy_from_slice(&bytes[..10]);
-    let millis = u64::try_from(sources.now_micros() / 1_000).unwrap_or(0);
-    Some(format!("RUN-{}", ulid::Ulid::from_parts(millis, u128::from_le_bytes(random))))
+    Some(timed(sources.now_micros(), &bytes))
+}
+
+/// A run id that follows from what the run is about: the instant, and a digest of the rest. 144 bits of it, so that nobody finds two
+/// occasions for one id.
+#[must_use]
+pub fn run_id_of(at_micros: i64, digest: &[u8; 32]) -> String {
+    let mut bytes = [0_u8; 16];
+    bytes[..10].copy_from_slice(&digest[..10]);
+    format!("{}-{}", timed(at_micros, &bytes), hex::encode(&digest[10..18]))
+}
+
+fn timed(micros: i64, bytes: &[u8; 16]) -> String {
+    let millis = u64::try_from(micros / 1_000).unwrap_or(0);
+    format!("RUN-{}", ulid::Ulid::from_parts(millis, u128::from_le_bytes(*bytes)))
 }
 
 #[cfg(test)]

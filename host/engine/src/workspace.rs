@@ -26,6 +26,8 @@ const CONFIG_BYTES_MAX: u64 = 64 << 10;
 const ARTIFACT_BYTES_MAX: u64 = 1 << 20;
 /// Bound on a module file before its own admission limits apply.
 const MODULE_BYTES_MAX: u64 = 64 << 20;
+/// The finding about rules that keeps them from being sealed, and not only from being recommended.
+const EFFECT_UNGOVERNED: &str = "effect_ungoverned";
 /// Sealed snapshots hold every artifact of a protocol.
 const LOCK_BYTES_MAX: u64 = 64 << 20;
 
@@ -226,7 +228,13 @@ impl Workspace {
     pub fn seal(&self) -> Result<Snapshot> {
         let snapshot = compile(&self.artifact_files()?, &self.module_names()?)?;
         // What cannot be judged by is not sealed either.
-        crate::govern::Ruled::new(&snapshot)?;
+        let ruled = crate::govern::Ruled::new(&snapshot)?;
+        crate::listen::compiled(&snapshot, &ruled)?;
+        // State machine, matrix and invariants come before the effect (B-36): until they are there, nothing can run it.
+        let ungoverned: Vec<_> = ruled.check(&snapshot).into_iter().filter(|problem| problem.code == EFFECT_UNGOVERNED).collect();
+        if !ungoverned.is_empty() {
+            return Err(EngineError::Protocol { problems: ungoverned });
+        }
         self.write(LOCK, &snapshot.to_lock())?;
         Ok(snapshot)
     }

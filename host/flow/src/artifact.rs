@@ -18,11 +18,13 @@ use serde_json::Value;
 mod capability;
 mod contract;
 mod governance;
+mod listener;
 mod strict;
 
 pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Operation, SideEffect, Transform};
 pub use contract::{Contract, InputField, OnResult, OutputField, StatusContract, Step, ValueType};
 pub use governance::Governance;
+pub use listener::{Listener, Occasion};
 
 /// Nesting that an artifact may have. Deeper is nothing a person wrote; it also bounds every recursive walk below.
 pub const ARTIFACT_DEPTH_MAX: usize = 64;
@@ -56,6 +58,8 @@ pub enum Artifact {
     Binding(Binding),
     /// `LC_`, `AM_`, `AS_`: what may be recorded, opaque here.
     Governance(Governance),
+    /// `LI_`: a run that follows from a record.
+    Listener(Listener),
 }
 
 /// `IN_`: the JSON Schema (2020-12) of a payload. The schema itself is compiled and applied by whoever answers `ValidateIntent`.
@@ -186,6 +190,7 @@ impl Artifact {
             Self::SideEffect(a) => &a.code,
             Self::Binding(a) => &a.code,
             Self::Governance(a) => a.code(),
+            Self::Listener(a) => &a.code,
         }
     }
 
@@ -201,6 +206,7 @@ impl Artifact {
             Self::SideEffect(a) => &a.summary,
             Self::Binding(a) => &a.summary,
             Self::Governance(a) => a.summary(),
+            Self::Listener(a) => &a.summary,
         }
     }
 
@@ -249,7 +255,7 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
             stem,
             "code",
             format!(
-                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM or AS"
+                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM, AS or LI"
             ),
         ));
     }
@@ -261,11 +267,12 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
         "CT_" => typed(stem, value).map(Artifact::Transform),
         "CS_" => typed(stem, value).map(Artifact::SideEffect),
         "RB_" => typed(stem, value).map(Artifact::Binding),
+        "LI_" => typed(stem, value).map(Artifact::Listener),
         _ => Governance::read(stem, value).map(Artifact::Governance),
     }
 }
 
-/// Whether a code has one of the ten prefixes, a name and a version.
+/// Whether a code has one of the eleven prefixes, a name and a version.
 #[must_use]
 pub fn is_code(code: &str) -> bool {
     let Some((prefix, rest)) = code.split_once('_') else {
@@ -274,7 +281,7 @@ pub fn is_code(code: &str) -> bool {
     let Some((name, version)) = rest.rsplit_once("_V") else {
         return false;
     };
-    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS")
+    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS" | "LI")
         && code.len() <= NAME_BYTES_MAX
         && !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

@@ -8,6 +8,7 @@ mod capability;
 mod contract;
 mod governance;
 mod graph;
+mod listener;
 
 use crate::artifact::{self, Artifact};
 use crate::problem::{Level, Problem};
@@ -58,6 +59,7 @@ pub fn check(artifacts: &[Artifact], modules: &BTreeMap<String, String>) -> Vec<
             Artifact::Binding(binding) => checker.binding(binding),
             Artifact::Intent(intent) => checker.intent(intent),
             Artifact::Governance(governance) => checker.governance(governance),
+            Artifact::Listener(listener) => checker.listener(listener),
             Artifact::Event(_) => {}
         }
     }

@@ -16,7 +16,7 @@ pub mod bind;
 mod canonical;
 pub mod compile;
 pub mod dag;
-mod draw;
+pub mod draw;
 mod expr;
 pub mod pgs;
 pub mod plan;

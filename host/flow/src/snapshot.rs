@@ -2,7 +2,7 @@
 //!
 //! Everything a run needs is in here (P-05). It holds no binding to an environment; `bind` makes a plan from it.
 
-use crate::artifact::{self, Artifact, Workflow};
+use crate::artifact::{self, Artifact, Listener, Workflow};
 use crate::canonical;
 use crate::compile::compile;
 use crate::dag::Dag;
@@ -110,6 +110,11 @@ impl Snapshot {
         self.artifacts
             .iter()
             .filter_map(|(code, artifact)| if let Artifact::Governance(g) = artifact { Some((code.as_str(), g.value())) } else { None })
+    }
+
+    /// What runs follow from records, sorted by code.
+    pub fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.artifacts.values().filter_map(|artifact| if let Artifact::Listener(l) = artifact { Some(l) } else { None })
     }
 
     /// The graph of a workflow.

@@ -22,6 +22,7 @@ pub mod event;
 mod fold;
 mod governed;
 mod ledger;
+mod listeners;
 mod model;
 mod number;
 mod open;
@@ -39,6 +40,7 @@ pub use derived::{EntryRows, Moment, StateRow};
 pub use error::StoreError;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
+pub use listeners::FailedDelivery;
 pub use model::{
     Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint, StoredEntry,
     StoredRun, Write,

@@ -150,6 +150,14 @@ impl Reader {
         }
     }
 
+    /// The entry of a run, by the run's id.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn run_seq(&mut self, run_id: &str) -> Result<Option<u64>, StoreError> {
+        ledger::seq_of(&self.connection, run_id)
+    }
+
     /// A run by its entry.
     ///
     /// # Errors

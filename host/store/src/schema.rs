@@ -10,11 +10,15 @@ use crate::error::StoreError;
 /// `PRAGMA application_id`: "Enct". Tells a ledger from any other SQLite database, `file(1)` included.
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
-/// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals.
-pub const FORMAT: i64 = 2;
+/// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the
+/// listeners.
+pub const FORMAT: i64 = 3;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
+
+/// The format in which listeners first appeared.
+pub(crate) const FORMAT_LISTENERS: i64 = 3;
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -29,6 +33,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 ///   Random keys, so only for combinations that are in use.
 /// - `events`: which log records carry which event.
 /// - `head`: one row, what the next entry is chained to.
+/// - `listeners`, `listener_log`: how far each listener has come, and its deliveries that failed.
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
 /// - `refusals`: proposals that were refused, in the order in which they were.
 /// - `run_parts`: the large parts of a run, apart from `runs` so that a listing reads few pages. Both grow at their right edge only.
@@ -38,7 +43,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 17] = [
+const STATEMENTS: [(&str, i64, &str); 20] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -65,6 +70,14 @@ const STATEMENTS: [(&str, i64, &str); 17] = [
         "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT NULL, entry_hash TEXT, root BLOB NOT NULL, \
          frontier BLOB NOT NULL, at TEXT NOT NULL, note TEXT) STRICT",
     ),
+    (
+        "listener_log",
+        3,
+        "CREATE TABLE listener_log(id INTEGER PRIMARY KEY, at TEXT NOT NULL, listener TEXT NOT NULL, seq INTEGER NOT NULL, \
+         record INTEGER NOT NULL, run_id TEXT NOT NULL, attempt INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL) STRICT",
+    ),
+    ("listener_log_delivery", 3, "CREATE INDEX listener_log_delivery ON listener_log(listener, seq, record)"),
+    ("listeners", 3, "CREATE TABLE listeners(code TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID"),
     (
         "log_rows",
         1,

@@ -29,6 +29,10 @@ pub(super) enum Reference {
     Actor,
     /// When.
     At,
+    /// The hash of the record; only once it stands in an entry.
+    Record,
+    /// The hash of its entry; only once there is one.
+    Entry,
     /// What follows the colon of a member that names a subject or an actor, as names of accounts need it.
     IdOf(Box<Self>),
 }
@@ -59,6 +63,15 @@ pub(super) struct Scope<'a> {
     pub(super) record: &'a Record,
     pub(super) kept: Option<&'a Map<String, Value>>,
     pub(super) at: &'a str,
+    /// Where the record stands, once it does. While it is judged it stands nowhere.
+    pub(super) place: Option<Place<'a>>,
+}
+
+/// Hashes of a record and of its entry, as text.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) record: &'a str,
+    pub(super) entry: &'a str,
 }
 
 impl Expr {
@@ -151,6 +164,8 @@ impl Reference {
                 "id" => Some(Self::Id),
                 "actor" => Some(Self::Actor),
                 "at" => Some(Self::At),
+                "record" => Some(Self::Record),
+                "entry" => Some(Self::Entry),
                 _ => None,
             },
         }
@@ -160,7 +175,7 @@ impl Reference {
     fn whole(&self) -> &Self {
         match self {
             Self::IdOf(whole) => whole,
-            Self::Payload(_) | Self::Kept(_) | Self::Subject | Self::Id | Self::Actor | Self::At => self,
+            Self::Payload(_) | Self::Kept(_) | Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry => self,
         }
     }
 
@@ -168,7 +183,7 @@ impl Reference {
         match self {
             Self::Payload(member) => scope.record.payload.get(member).map(Cow::Borrowed),
             Self::Kept(member) => scope.kept?.get(member).map(Cow::Borrowed),
-            Self::Subject | Self::Id | Self::Actor | Self::At | Self::IdOf(_) => {
+            Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry | Self::IdOf(_) => {
                 self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned())))
             }
         }
@@ -183,6 +198,8 @@ impl Reference {
             Self::Id => record.subject.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
             Self::Actor => Some(Cow::Borrowed(&record.actor)),
             Self::At => Some(Cow::Borrowed(scope.at)),
+            Self::Record => scope.place.map(|place| Cow::Borrowed(place.record)),
+            Self::Entry => scope.place.map(|place| Cow::Borrowed(place.entry)),
             Self::IdOf(whole) => match whole.text(scope)? {
                 Cow::Borrowed(text) => text.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
                 Cow::Owned(text) => text.split_once(':').map(|(_, id)| Cow::Owned(id.to_owned())),

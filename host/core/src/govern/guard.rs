@@ -28,7 +28,7 @@ use crate::time::Instant;
 impl Case<'_> {
     /// What expressions are resolved against.
     pub(super) fn scope(&self) -> Scope<'_> {
-        Scope { record: self.record, kept: self.subject.as_ref().map(|row| &row.kept), at: self.entry.at }
+        Scope { record: self.record, kept: self.subject.as_ref().map(|row| &row.kept), at: self.entry.at, place: None }
     }
 }
 

@@ -14,6 +14,7 @@ use super::builtin::{ENGINE_ROLE, PROTOCOL, PROTOCOL_SUBJECT, STATE};
 use super::code::GovernCode;
 use super::field::is_scope;
 use super::judge::{EntryContext, Fault};
+use super::near::nearest;
 use super::posting::Leg;
 use super::roots;
 use super::rules::{Action, Core, Lifecycle, Protocol};
@@ -28,10 +29,16 @@ pub(super) fn check<'a>(rules: &'a Protocol, entry: &EntryContext<'_>, record: &
     let action = lifecycle.and_then(|lifecycle| lifecycle.actions.get(&record.action));
     fields(record, lifecycle, action)?;
     let Some(lifecycle) = lifecycle else {
-        return Err((GovernCode::RecordType, format!("the protocol declares no record type `{}`", record.type_)));
+        return Err((
+            GovernCode::RecordType,
+            format!("the protocol declares no record type `{}`, {}", record.type_, nearest(&record.type_, rules.lifecycles.keys())),
+        ));
     };
     let Some(action) = action else {
-        return Err((GovernCode::RecordAction, format!("`{}` has no action `{}`", record.type_, record.action)));
+        return Err((
+            GovernCode::RecordAction,
+            format!("`{}` has no action `{}`, {}", record.type_, record.action, nearest(&record.action, lifecycle.actions.keys())),
+        ));
     };
     if record.kind != lifecycle.kind {
         let (got, declared) = (record.kind.as_str(), lifecycle.kind.as_str());
@@ -98,8 +105,7 @@ pub(super) fn decision_subject(of: &str, subject: &str, action: &str, policy: &s
 
 fn members(rules: &Protocol, action: &Action, payload: &Map<String, Value>) -> Result<(), Fault> {
     if let Some(name) = payload.keys().find(|name| !action.fields.contains_key(*name)) {
-        let allowed: Vec<&str> = action.fields.keys().map(String::as_str).collect();
-        return Err((GovernCode::PayloadUnknown, format!("`payload.{name}` is not declared, allowed are `{}`", allowed.join("`, `"))));
+        return Err((GovernCode::PayloadUnknown, format!("`payload.{name}` is not declared, {}", nearest(name, action.fields.keys()))));
     }
     if let Some(name) = action.required.iter().find(|name| !payload.contains_key(*name)) {
         return Err((GovernCode::PayloadMissing, format!("`payload.{name}` is required")));
@@ -138,11 +144,11 @@ fn core_members(rules: &Protocol, entry: &EntryContext<'_>, core: Core, payload:
             return wrong("scope", "is not a path `a/b/c`");
         }
         // What no row knows any more can still be taken back.
-        if core == Core::Grant && role.is_some_and(|role| !role_exists(role)) {
-            return wrong("role", "is a role that no row knows");
+        if let Some(role) = role.filter(|role| core == Core::Grant && !role_exists(role)) {
+            return wrong("role", &format!("is a role that no row knows, {}", nearest(role, &rules.roles)));
         }
-        if core == Core::Grant && seat.is_some_and(|seat| !rules.seats.contains(seat)) {
-            return wrong("seat", "is a seat that no row knows");
+        if let Some(seat) = seat.filter(|seat| core == Core::Grant && !rules.seats.contains(*seat)) {
+            return wrong("seat", &format!("is a seat that no row knows, {}", nearest(seat, &rules.seats)));
         }
     }
     if core == Core::Snapshot {
@@ -162,7 +168,7 @@ fn decision_members(rules: &Protocol, payload: &Map<String, Value>) -> Result<()
     let text = |member: &str| payload.get(member).and_then(Value::as_str).unwrap_or_default();
     let wrong = |member: &str, why: &str| Err((GovernCode::PayloadType, format!("`payload.{member}` {why}")));
     if !rules.actions.contains(text("action")) {
-        return wrong("action", "is no action of the protocol");
+        return wrong("action", &format!("is no action of the protocol, {}", nearest(text("action"), &rules.actions)));
     }
     if !rules.policies().any(|policy| policy == text("policy")) {
         return wrong("policy", "is a policy that no row knows");

@@ -13,6 +13,15 @@ use super::propose::Appended;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
+/// What an actor can be granted.
+#[derive(Debug, Clone, Copy)]
+pub enum Held<'a> {
+    /// A role.
+    Role(&'a str),
+    /// A seat, and the subject that is its charter.
+    Seat(&'a str, Option<&'a str>),
+}
+
 impl Engine {
     /// The founding: the first actor, signed with its own key, with the roles from which all others come.
     pub fn found(&self, actor: &str, roles: &[String]) -> Result<Appended> {
@@ -35,20 +44,20 @@ impl Engine {
             None => keys::public(&keys::create(self.workspace(), &actor)?),
         };
         let mut batch = vec![Proposed::of("ACTOR", "ACTOR.REGISTER", &actor, json!({"key": public}))];
-        batch.extend(roles.iter().map(|role| Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(role, scope))));
+        batch.extend(roles.iter().map(|role| Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(Held::Role(role), scope))));
         self.propose(by, &batch)
     }
 
-    /// Grants a role.
-    pub fn grant(&self, by: &str, actor: &str, role: &str, scope: Option<&str>) -> Result<Appended> {
+    /// Grants a role or a seat.
+    pub fn grant(&self, by: &str, actor: &str, held: Held<'_>, scope: Option<&str>) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
-        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(role, scope))])
+        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(held, scope))])
     }
 
-    /// Takes a role back.
-    pub fn withdraw(&self, by: &str, actor: &str, role: &str, scope: Option<&str>) -> Result<Appended> {
+    /// Takes a role or a seat back, exactly as it was granted.
+    pub fn withdraw(&self, by: &str, actor: &str, held: Held<'_>, scope: Option<&str>) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
-        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.WITHDRAW", &actor, granted(role, scope))])
+        self.propose(by, &[Proposed::of("ACTOR", "ACTOR.WITHDRAW", &actor, granted(held, scope))])
     }
 
     /// Gives an actor another key. The present one is replaced on disk once the ledger holds the new one.
@@ -102,9 +111,14 @@ impl Engine {
     }
 }
 
-fn granted(role: &str, scope: Option<&str>) -> serde_json::Value {
-    match scope {
-        Some(scope) => json!({"role": role, "scope": scope}),
-        None => json!({"role": role}),
+fn granted(held: Held<'_>, scope: Option<&str>) -> serde_json::Value {
+    let mut payload = match held {
+        Held::Role(role) => json!({"role": role}),
+        Held::Seat(seat, None) => json!({"seat": seat}),
+        Held::Seat(seat, Some(charter)) => json!({"seat": seat, "charter": charter}),
+    };
+    if let Some(scope) = scope {
+        payload["scope"] = json!(scope);
     }
+    payload
 }

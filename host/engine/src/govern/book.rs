@@ -43,7 +43,7 @@ impl Ruled {
 }
 
 /// The core's finding in the form in which all findings about artifacts are shown.
-fn problem(found: govern::Problem) -> Problem {
+pub(crate) fn problem(found: govern::Problem) -> Problem {
     let level = match found.level {
         govern::Level::Error => Level::Error,
         govern::Level::Warning => Level::Warning,

@@ -40,6 +40,11 @@ struct Step {
     #[serde(rename = "as")]
     by: Option<String>,
     file: Option<String>,
+    /// Proposes what this workspace has sealed as the protocol in force, or ratifies the proposal that `refs` names.
+    adopt: Option<Adopt>,
+    /// Artifacts among the files that take the place of those with the same code, before the step.
+    #[serde(default)]
+    seal: Vec<String>,
     expect: Option<String>,
     #[serde(default)]
     why: String,
@@ -48,6 +53,13 @@ struct Step {
     #[serde(default)]
     refs: BTreeMap<String, String>,
     at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Adopt {
+    Propose,
+    Ratify,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -138,8 +150,8 @@ impl Story {
     pub fn tell(&self, workspace: Workspace, mut told: impl FnMut(&Told)) -> Result<StoryReport> {
         let path = workspace.path().display().to_string();
         let clock = Arc::new(Clock { now: AtomicI64::new(instant(BEGINS)?), system: System::default() });
-        let engine = Engine::open_with(workspace, &EngineOptions::default(), Arc::clone(&clock) as Arc<dyn Sources>)?;
-        let mut teller = Teller { story: self, engine: &engine, founder: String::new(), labels: BTreeMap::new() };
+        let engine = open(workspace, &clock)?;
+        let mut teller = Teller { story: self, engine, clock: Arc::clone(&clock), founder: String::new(), labels: BTreeMap::new() };
         let mut steps = Vec::with_capacity(self.steps.len());
         for (nth, step) in (1..).zip(&self.steps) {
             if let Some(at) = &step.at {
@@ -158,7 +170,8 @@ impl Story {
 
 struct Teller<'a> {
     story: &'a Story,
-    engine: &'a Engine,
+    engine: Engine,
+    clock: Arc<Clock>,
     founder: String,
     labels: BTreeMap<String, Digest>,
 }
@@ -200,11 +213,23 @@ impl Teller<'_> {
             held.extend(grant.seat.iter().map(|seat| format!("the seat {seat}")));
             return Ok(told(&self.founder, format!("makes {actor} {}", held.join(", ")), appended)?.0);
         }
+        self.seal(nth, &step.seal)?;
+        if let (Some(actor), Some(adopt)) = (&step.by, step.adopt) {
+            let (what, result) = match adopt {
+                Adopt::Propose => ("proposes the sealed protocol", self.engine.propose_protocol(actor)),
+                Adopt::Ratify => {
+                    let proposal = step.refs.get("proposal").ok_or_else(|| self.broken(nth, "ratifies nothing"))?;
+                    ("ratifies the protocol", self.engine.ratify_protocol(actor, self.label(nth, proposal)?))
+                }
+            };
+            let (report, appended) = told(actor, what.to_owned(), result)?;
+            self.remember(step, appended.as_ref());
+            return Ok(report);
+        }
         let (Some(actor), Some(file)) = (&step.by, &step.file) else {
             return Err(self.broken(nth, "is no step"));
         };
-        let bytes = self.story.files.get(file).ok_or_else(|| self.broken(nth, &format!("names `{file}`, which is not there")))?;
-        let mut proposed = Proposed::read(bytes, file)?;
+        let mut proposed = Proposed::read(self.file(nth, file)?, file)?;
         for record in &mut proposed {
             if let Some(label) = &step.auth {
                 record.auth = Some(self.label(nth, label)?);
@@ -217,15 +242,41 @@ impl Teller<'_> {
         // A key is made on the spot even for somebody whom the ledger does not know: the refusal shall be the ledger's.
         keys::create(self.engine.workspace(), &keys::actor_id(actor)?)?;
         let (report, appended) = told(actor, what.join(" + "), self.engine.propose(actor, &proposed))?;
-        if let (Some(label), Some(appended)) = (&step.label, &appended) {
-            let last = appended.records.last().and_then(|record| record.hash.parse().ok());
-            self.labels.extend(last.map(|hash| (label.clone(), hash)));
-        }
+        self.remember(step, appended.as_ref());
         Ok(report)
     }
 
+    /// Keeps the hash of what was appended under the label of the step.
+    fn remember(&mut self, step: &Step, appended: Option<&Appended>) {
+        if let (Some(label), Some(appended)) = (&step.label, appended) {
+            let last = appended.records.last().and_then(|record| record.hash.parse().ok());
+            self.labels.extend(last.map(|hash| (label.clone(), hash)));
+        }
+    }
+
+    /// Puts artifacts into the workspace and seals it; whoever goes on opens it anew.
+    fn seal(&mut self, nth: usize, files: &[String]) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        for file in files {
+            let bytes = self.file(nth, file)?;
+            let artifact: Value =
+                serde_json::from_slice(bytes).map_err(|e| EngineError::Json { what: file.clone(), detail: e.to_string() })?;
+            let code = artifact["code"].as_str().ok_or_else(|| self.broken(nth, &format!("`{file}` has no code")))?;
+            self.engine.workspace().write_artifact(code, bytes)?;
+        }
+        self.engine.workspace().seal()?;
+        self.engine = open(Workspace::open(self.engine.workspace().path())?, &self.clock)?;
+        Ok(())
+    }
+
+    fn file(&self, nth: usize, file: &str) -> Result<&'static [u8]> {
+        self.story.files.get(file).copied().ok_or_else(|| self.broken(nth, &format!("names `{file}`, which is not there")))
+    }
+
     fn grant(&self, actor: &str, grant: &Grant) -> Result<Appended> {
-        let engine = self.engine;
+        let engine = &self.engine;
         let mut batch = Vec::new();
         if engine.subject_state(actor, None).is_err() {
             let key = keys::create(engine.workspace(), &keys::actor_id(actor)?)?;
@@ -254,6 +305,10 @@ impl Teller<'_> {
     fn broken(&self, nth: usize, detail: &str) -> EngineError {
         EngineError::Proposal { what: format!("step {nth} of the story of `{}`", self.story.pack), detail: detail.to_owned() }
     }
+}
+
+fn open(workspace: Workspace, clock: &Arc<Clock>) -> Result<Engine> {
+    Engine::open_with(workspace, &EngineOptions::default(), Arc::clone(clock) as Arc<dyn Sources>)
 }
 
 fn instant(text: &str) -> Result<i64> {

@@ -10,8 +10,9 @@ mod query;
 mod refold;
 mod stream;
 
-pub(crate) use book::RuleBook;
+pub use actors::Held;
 pub use book::Ruled;
+pub(crate) use book::{RuleBook, problem};
 pub use demo::{Story, StoryReport, Told};
 pub use proposal::Proposed;
 pub use propose::{Appended, Explained, RefusedProposal};

@@ -123,7 +123,12 @@ impl Rebuild<'_> {
             let context = EntryContext { origin: &entry.origin, at: &entry.at, protocol: entry.protocol, seq };
             match judge(&ruled.protocol, &self.state, &outside, &context, &entry.records) {
                 Err(error) => {
-                    self.found("entry_unauthorised", seq, format!("{}: {error}", error.code().unwrap_or("state_unreadable")));
+                    let undecided = matches!(error, enact_core::govern::JudgeError::Undecided(_));
+                    self.found(
+                        if undecided { "entry_undecided" } else { "entry_unauthorised" },
+                        seq,
+                        format!("{}: {error}", error.code().unwrap_or("state_unreadable")),
+                    );
                     return Ok(());
                 }
                 Ok(judgement) => {

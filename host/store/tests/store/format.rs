@@ -1,4 +1,4 @@
-//! A file of format 1: brought up to date when it is opened for writing, readable as it is otherwise.
+//! A file of an older format: brought up to date when it is opened for writing, readable as it is otherwise.
 
 use std::path::Path;
 
@@ -9,8 +9,11 @@ use crate::governed::{add, append};
 use crate::support::{Bench, KEY, NOW, commit, one, sign};
 use crate::tamper::findings;
 
-/// Format 1 is format 2 without these.
-const AWAY: &str = "DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
+/// Format 2 is format 3 without these.
+const AWAY_3: &str = "DROP TABLE listeners; DROP TABLE listener_log; PRAGMA user_version = 2";
+
+/// Format 1 is format 3 without these.
+const AWAY: &str = "DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
 
 /// A ledger of format 1 with one entry, all of it in the file.
 fn old() -> Bench {
@@ -65,6 +68,25 @@ fn an_old_file_opened_for_reading_only_stays_as_it_is_and_has_no_state() {
     // Someone else brings it up to date while we read.
     append(&mut Store::open(&OpenOptions::new(bench.path())).unwrap().writer().unwrap(), &[add("k")]).unwrap();
     assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((1, "1".to_owned())));
+}
+
+#[test]
+fn a_file_of_format_2_keeps_its_state_and_learns_to_listen() {
+    let bench = Bench::new();
+    append(&mut bench.store.writer().unwrap(), &[add("k")]).unwrap();
+    bench.raw().execute_batch(AWAY_3).unwrap();
+    let read_only = Store::open(&OpenOptions::new(bench.path()).read_only()).unwrap();
+    let mut reader = read_only.reader().unwrap();
+    assert_eq!((reader.cursor("LI_A_V0").unwrap(), format(&bench.path())), (None, 2));
+    assert_eq!(reader.failed_deliveries("LI_A_V0", 9).unwrap(), []);
+    assert_eq!(reader.failed_attempts("LI_A_V0", 0, 0).unwrap(), 0);
+    drop((reader, read_only));
+    let store = Store::open(&OpenOptions::new(bench.path())).unwrap();
+    assert_eq!(format(&bench.path()), FORMAT);
+    store.writer().unwrap().advance_cursors(&[("LI_A_V0", 7)]).unwrap();
+    let mut reader = store.reader().unwrap();
+    assert_eq!(reader.cursor("LI_A_V0").unwrap(), Some(7));
+    assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((0, "1".to_owned())));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{is_word, listed, word};
+use super::{is_word, word};
 use crate::govern::amount;
 use crate::govern::declare::{AccountDecl, AssetClass, AssetDecl, AssetsDecl, LifecycleDecl};
+use crate::govern::near::nearest;
 use crate::govern::problem::Problem;
 use crate::govern::rules::{Account, Asset, Class, Protocol};
 
@@ -27,7 +28,7 @@ pub(super) fn add(rules: &mut Protocol, decls: &[AssetsDecl], lifecycles: &[Life
     }
     for (name, asset) in &rules.assets {
         for target in asset.into.keys().filter(|target| !rules.assets.contains_key(*target) || *target == name) {
-            let detail = format!("`{target}` is no other asset, there are: {}", listed(rules.assets.keys()));
+            let detail = format!("`{target}` is no other asset, {}", nearest(target, rules.assets.keys()));
             problems.push(Problem::error("unknown_asset", &asset.code, format!("assets.{name}.into"), detail));
         }
     }
@@ -91,7 +92,7 @@ fn add_account(rules: &mut Protocol, code: &str, pattern: &str, decl: &AccountDe
         problems.push(Problem::error("bad_floor", code, format!("{at}.floor"), "only an account of class `source` has no floor"));
     }
     for asset in decl.assets.iter().flatten().filter(|asset| !rules.assets.contains_key(*asset)) {
-        let detail = format!("`{asset}` is no asset, there are: {}", listed(rules.assets.keys()));
+        let detail = format!("`{asset}` is no asset, {}", nearest(asset, rules.assets.keys()));
         problems.push(Problem::error("unknown_asset", code, format!("{at}.assets"), detail));
     }
     let (prefix, of) = match pattern.split_once(":{") {

@@ -17,6 +17,7 @@ use crate::govern::builtin;
 use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, GuardOfDecl, LifecycleDecl, STAYS, Step};
 use crate::govern::expr::{Expr, Part, Reference};
 use crate::govern::field::Field;
+use crate::govern::near::nearest;
 use crate::govern::problem::Problem;
 use crate::govern::rules::{Action, Class, Guard, GuardOf, LegTemplate, Lifecycle, Moves, Protocol};
 
@@ -172,7 +173,7 @@ impl Compiler<'_> {
         }
         for state in action.from.iter().flatten().chain(action.to.iter().filter(|_| !stays)) {
             if !self.decl.states.contains_key(state) {
-                let detail = format!("`{state}` is no state, there are: {}", listed(self.decl.states.keys()));
+                let detail = format!("`{state}` is no state, {}", nearest(state, self.decl.states.keys()));
                 self.problem("unknown_state", "from", detail);
             }
         }
@@ -236,7 +237,7 @@ impl Compiler<'_> {
         for reference in expr.references() {
             match reference {
                 Reference::Payload(name) if !self.action.fields.contains_key(name) => {
-                    let detail = format!("`payload.{name}` is not declared, there are: {}", listed(self.action.fields.keys()));
+                    let detail = format!("`payload.{name}` is not declared, {}", nearest(name, self.action.fields.keys()));
                     self.problem("unknown_field", member, detail);
                 }
                 Reference::Kept(name) => {
@@ -244,6 +245,9 @@ impl Compiler<'_> {
                     if !self.keeps(name) {
                         self.problem("unknown_field", member, format!("no action of the lifecycle keeps `{name}`"));
                     }
+                }
+                Reference::Record | Reference::Entry => {
+                    self.problem("bad_expression", member, "`record` and `entry` are known only once the record stands: to listeners");
                 }
                 Reference::Payload(_) | Reference::Subject | Reference::Id | Reference::Actor | Reference::At | Reference::IdOf(_) => {}
             }

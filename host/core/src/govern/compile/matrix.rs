@@ -7,10 +7,11 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{listed, word};
+use super::word;
 use crate::govern::amount;
 use crate::govern::builtin::{ENGINE_ROLE, UNROWED};
 use crate::govern::declare::{MatrixDecl, RowDecl};
+use crate::govern::near::nearest;
 use crate::govern::problem::Problem;
 use crate::govern::rules::{Protocol, Row};
 
@@ -38,7 +39,7 @@ fn check(rules: &Protocol, code: &str, at: &str, row: &RowDecl, problems: &mut V
     }
     for action in &row.actions {
         if !rules.actions.contains(action) {
-            problem("unknown_action", "actions", format!("`{action}` is no action, there are: {}", listed(&rules.actions)));
+            problem("unknown_action", "actions", format!("`{action}` is no action, {}", nearest(action, &rules.actions)));
         } else if UNROWED.contains(&action.as_str()) {
             problem("reserved_action", "actions", format!("`{action}` is allowed by the core alone"));
         }
@@ -57,7 +58,7 @@ fn check(rules: &Protocol, code: &str, at: &str, row: &RowDecl, problems: &mut V
     }
     for (asset, ceiling) in &row.ceiling {
         if !rules.assets.contains_key(asset) {
-            problem("unknown_asset", "ceiling", format!("`{asset}` is no asset, there are: {}", listed(rules.assets.keys())));
+            problem("unknown_asset", "ceiling", format!("`{asset}` is no asset, {}", nearest(asset, rules.assets.keys())));
         }
         if amount::parse(ceiling).is_none() {
             problem("bad_amount", "ceiling", format!("`{ceiling}` is no amount"));

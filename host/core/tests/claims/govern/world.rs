@@ -106,11 +106,18 @@ pub(crate) fn compile(artifacts: &[(String, Value)]) -> Result<Protocol, Vec<ena
     Protocol::compile(digest("sample"), artifacts.iter().map(|(code, value)| (code.as_str(), value)))
 }
 
-/// An evaluator whose answer is in the payload.
+/// An evaluator whose answer is in the payload; of the shipped invariants, what they would answer about a list that is one.
 pub(crate) struct Told;
 
 impl Outside for Told {
     fn invariant(&self, _module: &str, capability: &str, input: &Value) -> Result<Holds, Undecided> {
+        if capability == "CT_INVARIANT_LEAST_OFFER_V0" {
+            let number = |text: &Value| text.as_str().unwrap().parse::<u128>().unwrap();
+            let payload = &input["record"]["payload"];
+            let least = payload["offers"].as_object().unwrap().values().map(|offer| number(&offer["amount"])).min().unwrap();
+            let holds = number(&payload["amount"]) == least;
+            return Ok(if holds { Holds::Yes } else { Holds::Violated { status: "VIOLATION".into() } });
+        }
         match input["record"]["payload"]["answer"].as_str() {
             Some("yes") => Ok(Holds::Yes),
             Some("trap") => Ok(Holds::Trapped { code: "unreachable".into() }),

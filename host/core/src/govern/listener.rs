@@ -1,0 +1,120 @@
+//! What execution listens for, and what it is told: one record type, one action, and a payload made of what the record says.
+//!
+//! Execution reacts to governance and never writes it (B-15, B-21): nothing here is asked while a record is judged, and what is told
+//! follows from the record and its place alone, so that telling it again tells the same.
+
+use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+
+use serde_json::{Map, Value};
+
+use super::expr::{Expr, Place, Reference, Scope};
+use super::near::nearest;
+use super::problem::Problem;
+use super::rules::Protocol;
+use crate::entry::Record;
+use crate::hash::Digest;
+use crate::receipt;
+
+/// What is listened for, compiled against the rules of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    record: String,
+    action: String,
+    payload: BTreeMap<String, Expr>,
+}
+
+/// A record and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Its hash.
+    pub hash: &'a Digest,
+    /// Hash of its entry.
+    pub entry: &'a Digest,
+    /// Time of its entry.
+    pub at: &'a str,
+}
+
+impl Protocol {
+    /// Compiles what a listener of the snapshot listens for.
+    ///
+    /// # Errors
+    /// Everything that does not fit these rules, sorted.
+    pub fn listener(&self, code: &str, record: &str, action: &str, payload: &Map<String, Value>) -> Result<Listener, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut problem = |kind: &'static str, at: &str, detail: String| problems.push(Problem::error(kind, code, at, detail));
+        // A run that follows from a run would never end.
+        let lifecycle = self.lifecycles.get(record).filter(|_| record != receipt::RECORD_TYPE);
+        let known = lifecycle.and_then(|lifecycle| lifecycle.actions.get(action));
+        match lifecycle {
+            None => {
+                let governed = self.lifecycles.keys().filter(|name| *name != receipt::RECORD_TYPE);
+                problem("unknown_record", "on.record", format!("`{record}` is no governed record type, {}", nearest(record, governed)));
+            }
+            Some(lifecycle) if known.is_none() => {
+                let detail = format!("`{record}` has no action `{action}`, {}", nearest(action, lifecycle.actions.keys()));
+                problem("unknown_action", "on.action", detail);
+            }
+            Some(_) => {}
+        }
+        let mut compiled = BTreeMap::new();
+        for (member, value) in payload {
+            let at = format!("payload.{member}");
+            match Expr::parse(value) {
+                Err(detail) => problem("bad_expression", &at, detail),
+                Ok(expr) => {
+                    for reference in expr.references() {
+                        match reference {
+                            Reference::Payload(name) => {
+                                if let Some(action) = known.filter(|action| !action.fields.contains_key(name)) {
+                                    let detail = format!("`payload.{name}` is not declared, {}", nearest(name, action.fields.keys()));
+                                    problem("unknown_field", &at, detail);
+                                }
+                            }
+                            // What a subject keeps now is not what it kept then.
+                            Reference::Kept(name) => {
+                                problem("unknown_field", &at, format!("`kept.{name}` is state, a listener is told what the record says"));
+                            }
+                            Reference::Subject
+                            | Reference::Id
+                            | Reference::Actor
+                            | Reference::At
+                            | Reference::Record
+                            | Reference::Entry
+                            | Reference::IdOf(_) => {}
+                        }
+                    }
+                    compiled.insert(member.clone(), expr);
+                }
+            }
+        }
+        if !problems.is_empty() {
+            Problem::sort(&mut problems);
+            return Err(problems);
+        }
+        Ok(Listener { record: record.to_owned(), action: action.to_owned(), payload: compiled })
+    }
+}
+
+impl Listener {
+    /// Whether it is this record's type and action that is listened for.
+    #[must_use]
+    pub fn hears(&self, record: &Record) -> bool {
+        record.type_ == self.record && record.action == self.action
+    }
+
+    /// What the record says, as the payload of a run. A member whose expression leads nowhere is left out.
+    #[must_use]
+    pub fn payload(&self, heard: &Heard<'_>) -> Map<String, Value> {
+        let (record, entry) = (heard.hash.to_string(), heard.entry.to_string());
+        let place = Place { record: &record, entry: &entry };
+        let scope = Scope { record: heard.record, kept: None, at: heard.at, place: Some(place) };
+        let told = |(member, expr): (&String, &Expr)| expr.value(scope).map(|value| (member.clone(), value.into_owned()));
+        self.payload.iter().filter_map(told).collect()
+    }
+}

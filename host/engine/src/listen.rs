@@ -1,0 +1,417 @@
+//! Listening: runs that follow from committed records. Execution reacts to governance and never writes it (B-15, B-21).
+//!
+//! Each record that a listener hears starts one run, exactly once: the id of the run follows from listener, entry and record, and the store
+//! refuses a second run of an id. So a cursor is no more than a place to go on from: lost, late or used by two processes, it costs time and
+//! changes nothing. Only `enact listen` comes here; verifying, rebuilding and auditing walk the same entries and start nothing (B-28).
+use std::collections::{BTreeMap, BTreeSet};
+
+use enact_core::entry::Entry;
+use enact_core::govern;
+use enact_core::hash::{Digest, delivery_hash, entry_hash, leaf_hash};
+use enact_flow::artifact::Occasion;
+use enact_flow::snapshot::Snapshot;
+use enact_store::{FailedDelivery, Reader};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::engine::{Engine, RunRequest};
+use crate::error::{EngineError, Kind, Result};
+use crate::govern::{Ruled, problem};
+use crate::report::{EntryReport, ExitReport};
+use crate::sources::{run_id_of, time_text};
+
+/// Attempts at a delivery until it is set aside and the listener goes on.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// Entries after which a listener's place is written down while it catches up. More are walked again after a crash, which starts nothing.
+const STRIDE: u64 = 1_024;
+/// Deliveries set aside that are shown or tried again at once.
+const ASIDE_MAX: u64 = 1_000;
+
+/// A listener of the sealed protocol, compiled.
+#[derive(Debug)]
+pub struct Ear {
+    code: String,
+    on: Occasion,
+    listens: govern::Listener,
+    workflow: String,
+    binding: Option<String>,
+}
+
+/// Compiles the listeners of a snapshot.
+///
+/// # Errors
+/// [`EngineError::Protocol`] with everything that does not fit the rules.
+pub fn compiled(snapshot: &Snapshot, ruled: &Ruled) -> Result<Vec<Ear>> {
+    let (mut ears, mut problems) = (Vec::new(), Vec::new());
+    for listener in snapshot.listeners() {
+        match ruled.protocol.listener(&listener.code, &listener.on.record, &listener.on.action, &listener.payload) {
+            Ok(listens) => ears.push(Ear {
+                code: listener.code.clone(),
+                on: listener.on.clone(),
+                listens,
+                workflow: listener.workflow.clone(),
+                binding: listener.binding.clone(),
+            }),
+            Err(found) => problems.extend(found.into_iter().map(problem)),
+        }
+    }
+    if problems.is_empty() { Ok(ears) } else { Err(EngineError::Protocol { problems }) }
+}
+
+/// Listeners at work in this process.
+#[derive(Debug)]
+pub struct Listening {
+    ears: Vec<Ear>,
+    /// Passes that a listener sits out after a failure.
+    waiting: BTreeMap<String, u32>,
+}
+
+/// What became of one delivery; the stable shape of a line of `enact listen --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Delivery {
+    /// The listener.
+    pub listener: String,
+    /// The entry that it heard.
+    pub seq: u64,
+    /// Position of the record in it.
+    pub record: usize,
+    /// The run, which exists if and only if `outcome` is `run`.
+    pub run_id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The run's entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<EntryReport>,
+    /// How the run ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<ExitReport>,
+    /// Why there is no run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A run was committed.
+    Run,
+    /// None was; it is tried again from here.
+    Failed,
+    /// None was, often enough: the listener goes on, `enact listen --again` tries it again.
+    SetAside,
+}
+
+/// An attempt that did not end in a commit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Stable code.
+    pub code: String,
+    /// In words.
+    pub detail: String,
+    /// Which attempt it was.
+    pub attempt: u32,
+}
+
+/// What one walk to the head of the ledger did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Pass {
+    /// Runs started.
+    pub started: u64,
+    /// Records whose run there was already.
+    pub known: u64,
+    /// Deliveries that failed.
+    pub failed: u64,
+}
+
+/// Where a listener stands; the stable shape of `enact listen --status --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListenerStatus {
+    /// Its code.
+    pub listener: String,
+    /// The record type and action that it listens for.
+    pub on: Occasion,
+    /// The workflow that runs.
+    pub workflow: String,
+    /// The entry that it looks at next.
+    pub next: u64,
+    /// Entries that it has not looked at.
+    pub lag: u64,
+    /// Its last failures that have not become a run since, newest first.
+    pub failures: Vec<LastFailure>,
+}
+
+/// The last failure of a delivery.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastFailure {
+    /// When.
+    pub at: String,
+    /// The entry.
+    pub seq: u64,
+    /// Position of the record in it.
+    pub record: u64,
+    /// The failure.
+    #[serde(flatten)]
+    pub failure: Failure,
+    /// It was tried often enough, and the listener has gone on.
+    pub set_aside: bool,
+}
+
+/// A place in the ledger, read and checked.
+struct Stored {
+    seq: u64,
+    hash: Digest,
+    entry: Entry,
+}
+
+impl Engine {
+    /// The listeners of the sealed protocol, or those that are named, with everything bound that they need.
+    ///
+    /// # Errors
+    /// [`EngineError::NoArtifact`] for a name that is none, [`EngineError::Binding`] when a workflow cannot run here.
+    pub fn listening(&self, only: &[String]) -> Result<Listening> {
+        let mut ears = compiled(self.snapshot(), &Ruled::new(self.snapshot())?)?;
+        if let Some(unknown) = only.iter().find(|code| !ears.iter().any(|ear| ear.code == **code)) {
+            return Err(EngineError::NoArtifact { code: unknown.clone() });
+        }
+        ears.retain(|ear| only.is_empty() || only.contains(&ear.code));
+        for ear in &ears {
+            self.bind(&ear.workflow, ear.binding.as_deref(), &BTreeMap::new())?;
+        }
+        Ok(Listening { ears, waiting: BTreeMap::new() })
+    }
+
+    /// Walks from where each listener stands to the head, and starts what follows from the records on the way.
+    ///
+    /// A delivery that fails keeps its listener where it is; the others go on. `stop` is asked between deliveries.
+    ///
+    /// # Errors
+    /// Damage of the ledger, or a defect. A run that could not be committed is no error but told.
+    pub fn listen(&self, listening: &mut Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
+        let Listening { ears, waiting } = listening;
+        let mut walk = Walk { engine: self, reader: self.store().reader()?, pass: Pass::default(), stop, told };
+        let size = walk.reader.head()?.size;
+        let (mut written, mut staying) = (BTreeMap::new(), BTreeSet::new());
+        for ear in &*ears {
+            written.insert(ear.code.as_str(), walk.reader.cursor(&ear.code)?.unwrap_or(0));
+            if let Some(passes) = waiting.get_mut(&ear.code).filter(|passes| **passes > 0) {
+                *passes -= 1;
+                staying.insert(ear.code.as_str());
+            }
+        }
+        let (mut next, mut walked) = (written.clone(), 0_u64);
+        // Whoever is furthest behind looks first, so that each entry is read once for all who stand at it.
+        while !stop() {
+            let behind = next.iter().filter(|(code, at)| !staying.contains(*code) && **at < size).map(|(_, at)| *at).min();
+            let Some(seq) = behind else { break };
+            let stored = stored(&mut walk.reader, seq)?;
+            for ear in &*ears {
+                if next.get(ear.code.as_str()) != Some(&seq) || staying.contains(ear.code.as_str()) {
+                    continue;
+                }
+                match walk.hear(ear, &stored)? {
+                    Heard::All => {
+                        waiting.remove(&ear.code);
+                        next.insert(&ear.code, seq + 1);
+                    }
+                    Heard::Stopped => {
+                        staying.insert(&ear.code);
+                    }
+                    Heard::Failed { attempt } => {
+                        // A machine that does not recover at once is asked less and less often.
+                        waiting.insert(ear.code.clone(), (1 << attempt.min(ATTEMPTS_MAX)) / 2);
+                        staying.insert(&ear.code);
+                    }
+                }
+            }
+            walked += 1;
+            if walked.is_multiple_of(STRIDE) {
+                self.advance(&mut written, &next)?;
+            }
+        }
+        self.advance(&mut written, &next)?;
+        Ok(walk.pass)
+    }
+
+    /// Tries again what was set aside.
+    ///
+    /// # Errors
+    /// As [`Engine::listen`].
+    pub fn listen_again(&self, listening: &Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
+        let mut walk = Walk { engine: self, reader: self.store().reader()?, pass: Pass::default(), stop, told };
+        for ear in &listening.ears {
+            let aside = walk.reader.failed_deliveries(&ear.code, ASIDE_MAX)?;
+            for failed in aside.into_iter().rev().filter(|failed| failed.attempt >= ATTEMPTS_MAX) {
+                if stop() {
+                    return Ok(walk.pass);
+                }
+                let stored = stored(&mut walk.reader, failed.seq)?;
+                walk.deliver(ear, &stored, usize::try_from(failed.record).unwrap_or(usize::MAX))?;
+            }
+        }
+        Ok(walk.pass)
+    }
+
+    /// Sends the listeners to an entry. Sent back, they hear again, and start nothing that there is.
+    ///
+    /// # Errors
+    /// [`EngineError::NoEntry`] beyond the head.
+    pub fn listen_from(&self, listening: &Listening, seq: u64) -> Result<()> {
+        let size = self.store().reader()?.head()?.size;
+        if seq > size {
+            return Err(EngineError::NoEntry { seq, size });
+        }
+        listening.ears.iter().try_for_each(|ear| self.with_writer(|writer| Ok(writer.set_cursor(&ear.code, seq)?)))
+    }
+
+    /// Where the listeners of the sealed protocol stand, with their last failures.
+    ///
+    /// # Errors
+    /// Whatever reading gives.
+    pub fn listener_status(&self, only: &[String], failures: u64) -> Result<Vec<ListenerStatus>> {
+        let mut reader = self.store().reader()?;
+        let size = reader.head()?.size;
+        let listening = self.listening(only)?;
+        let status = |ear: Ear| {
+            let next = reader.cursor(&ear.code)?.unwrap_or(0);
+            let failures = reader.failed_deliveries(&ear.code, failures)?.into_iter().map(last_failure).collect();
+            Ok(ListenerStatus { listener: ear.code, on: ear.on, workflow: ear.workflow, next, lag: size.saturating_sub(next), failures })
+        };
+        listening.ears.into_iter().map(status).collect()
+    }
+
+    /// Writes down who has come further.
+    fn advance<'a>(&self, written: &mut BTreeMap<&'a str, u64>, next: &BTreeMap<&'a str, u64>) -> Result<()> {
+        let ahead: Vec<(&str, u64)> = next.iter().filter(|(code, at)| written.get(*code) != Some(at)).map(|(c, at)| (*c, *at)).collect();
+        if !ahead.is_empty() {
+            self.with_writer(|writer| Ok(writer.advance_cursors(&ahead)?))?;
+            written.clone_from(next);
+        }
+        Ok(())
+    }
+}
+
+/// One walk through the ledger.
+struct Walk<'a> {
+    engine: &'a Engine,
+    reader: Reader,
+    pass: Pass,
+    stop: &'a dyn Fn() -> bool,
+    told: &'a mut dyn FnMut(&Delivery),
+}
+
+/// How far a listener came with one entry.
+enum Heard {
+    /// There is a run for each record that it hears, or it was set aside.
+    All,
+    /// It was told to stop.
+    Stopped,
+    /// A delivery failed and is to be tried again.
+    Failed { attempt: u32 },
+}
+
+impl Walk<'_> {
+    /// Delivers what one entry says to one listener, in the order of its records.
+    fn hear(&mut self, ear: &Ear, stored: &Stored) -> Result<Heard> {
+        for (nth, _) in stored.entry.records.iter().enumerate().filter(|(_, record)| ear.listens.hears(record)) {
+            if (self.stop)() {
+                return Ok(Heard::Stopped);
+            }
+            if let Some(attempt) = self.deliver(ear, stored, nth)? {
+                return Ok(Heard::Failed { attempt });
+            }
+        }
+        Ok(Heard::All)
+    }
+
+    /// Delivers one record: nothing when there is nothing left to do about it, the number of the attempt when it is to be tried again.
+    fn deliver(&mut self, ear: &Ear, stored: &Stored, nth: usize) -> Result<Option<u32>> {
+        let Some(record) = stored.entry.records.get(nth) else { return Ok(None) };
+        let at: jiff::Timestamp = stored.entry.at.parse().map_err(|e: jiff::Error| altered(stored.seq, "entry_time", e.to_string()))?;
+        let run_id = run_id_of(at.as_microsecond(), &delivery_hash(&ear.code, &stored.hash, nth));
+        if self.reader.run_seq(&run_id)?.is_some() {
+            self.pass.known += 1;
+            return Ok(None);
+        }
+        let hash = record.hash().map_err(|e| altered(stored.seq, "record_field", e.to_string()))?;
+        let heard = govern::Heard { record, hash: &hash, entry: &stored.hash, at: &stored.entry.at };
+        let request = RunRequest {
+            workflow: ear.workflow.clone(),
+            payload: Value::Object(ear.listens.payload(&heard)),
+            binding: ear.binding.clone(),
+            parameters: BTreeMap::new(),
+        };
+        let delivery = Delivery {
+            listener: ear.code.clone(),
+            seq: stored.seq,
+            record: nth,
+            run_id,
+            outcome: Outcome::Run,
+            entry: None,
+            exit: None,
+            failure: None,
+        };
+        match self.engine.run_as(&request, delivery.run_id.clone()) {
+            Ok(report) => {
+                self.pass.started += 1;
+                (self.told)(&Delivery { entry: Some(report.entry), exit: Some(report.exit), ..delivery });
+                Ok(None)
+            }
+            // Another process was faster between our look and our commit; nothing of ours is there.
+            Err(EngineError::Rejected { code: "commit_duplicate", .. }) => {
+                self.pass.known += 1;
+                Ok(None)
+            }
+            Err(error) if error.kind() == Kind::Integrity => Err(error),
+            Err(error) => self.failed(delivery, &error),
+        }
+    }
+
+    /// Logs an attempt that failed, as [`Walk::deliver`] answers it.
+    fn failed(&mut self, delivery: Delivery, error: &EngineError) -> Result<Option<u32>> {
+        self.pass.failed += 1;
+        let record = u64::try_from(delivery.record).unwrap_or(u64::MAX);
+        let before = self.reader.failed_attempts(&delivery.listener, delivery.seq, record)?;
+        // A store that takes nothing now takes no log either, and says nothing about the record: such an attempt is not counted.
+        let counted = !matches!(error, EngineError::Store(store) if store.is_transient());
+        let attempt = if counted { before.saturating_add(1) } else { before };
+        let failure = Failure { code: error.code().to_owned(), detail: error.to_string(), attempt };
+        if counted {
+            let failed = FailedDelivery {
+                at: time_text(self.engine.now_micros()),
+                listener: delivery.listener.clone(),
+                seq: delivery.seq,
+                record,
+                run_id: delivery.run_id.clone(),
+                attempt,
+                code: failure.code.clone(),
+                detail: failure.detail.clone(),
+            };
+            self.engine.with_writer(|writer| Ok(writer.record_failed_delivery(&failed)?))?;
+        }
+        let aside = counted && attempt >= ATTEMPTS_MAX;
+        let outcome = if aside { Outcome::SetAside } else { Outcome::Failed };
+        (self.told)(&Delivery { outcome, failure: Some(failure), ..delivery });
+        Ok((!aside).then_some(attempt))
+    }
+}
+
+/// An entry whose bytes are the ones that its leaf was made of.
+fn stored(reader: &mut Reader, seq: u64) -> Result<Stored> {
+    let found = reader.entry(seq)?.ok_or_else(|| altered(seq, "entry_missing", "it is not there".to_owned()))?;
+    if leaf_hash(&found.bytes) != found.leaf {
+        return Err(altered(seq, "entry_leaf", "its leaf is another".to_owned()));
+    }
+    let entry = Entry::parse(&found.bytes).map_err(|r| altered(seq, r.code(), r.to_string()))?;
+    Ok(Stored { seq, hash: entry_hash(&found.bytes), entry })
+}
+
+fn altered(seq: u64, code: &'static str, detail: String) -> EngineError {
+    EngineError::Altered { what: format!("entry {seq}"), code, detail }
+}
+
+fn last_failure(failed: FailedDelivery) -> LastFailure {
+    let set_aside = failed.attempt >= ATTEMPTS_MAX;
+    let failure = Failure { code: failed.code, detail: failed.detail, attempt: failed.attempt };
+    LastFailure { at: failed.at, seq: failed.seq, record: failed.record, failure, set_aside }
+}
