@@ -13,6 +13,7 @@ mod first_run;
 mod governance;
 mod hostile;
 mod ledger;
+mod money;
 mod pgs;
 mod proposals;
 mod requirements;

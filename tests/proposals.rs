@@ -13,7 +13,7 @@ use crate::governance::{told, whole};
 use crate::support::Scratch;
 
 /// Proposes a text as an actor; answers the exit code and the document.
-fn propose(scratch: &Scratch, by: &str, text: &[u8]) -> (i32, Value) {
+pub(crate) fn propose(scratch: &Scratch, by: &str, text: &[u8]) -> (i32, Value) {
     let path = scratch.path().join("proposal.json");
     std::fs::write(&path, text).unwrap();
     let ran = scratch.enact(&["propose", path.to_str().unwrap(), "--as", by, "--json"]);
@@ -83,7 +83,12 @@ fn b_09_b_33_each_kind_of_bad_record_has_its_own_code_and_leaves_nothing() {
             ("an unknown type of subject", 3, "record_subject", with("subject", "Nothing:S-9".into())),
             ("a subject without a type", 3, "record_field", with("subject", "S-9".into())),
             ("2^53 + 1", 1, "canonical_number_range", whole_text.replace("\"1\"", "9007199254740993")),
-            ("a member twice", 1, "canonical_duplicate_key", whole_text.replace("\"payee\":\"omar\"", "\"payee\":\"omar\",\"payee\":\"tess\"")),
+            (
+                "a member twice",
+                1,
+                "canonical_duplicate_key",
+                whole_text.replace("\"payee\":\"omar\"", "\"payee\":\"omar\",\"payee\":\"tess\""),
+            ),
             ("an amount as a number", 3, "payload_type", paid("amount", 1.into())),
             ("an undeclared member of the payload", 3, "payload_unknown", paid("fee", "1".into())),
             ("a leg's amount as a number", 1, "posting_amount", with("postings", leg(1.into()))),

@@ -37,12 +37,8 @@ impl Auditor {
     fn admitted() -> Self {
         let manifest: Value = serde_json::from_slice(&std::fs::read(project("capabilities/auditor/manifest.json")).unwrap()).unwrap();
         let limit = |name: &str| manifest["codes"][CODE][name].as_u64().unwrap();
-        let limits = Limits {
-            fuel: limit("fuel"),
-            memory_bytes: limit("memory_bytes"),
-            output_bytes: limit("output_bytes"),
-            ..Limits::default()
-        };
+        let limits =
+            Limits { fuel: limit("fuel"), memory_bytes: limit("memory_bytes"), output_bytes: limit("output_bytes"), ..Limits::default() };
         let bytes = std::fs::read(project("capabilities/auditor/auditor.wasm")).unwrap();
         let sandbox = Sandbox::new(&Options::default()).unwrap();
         Self { module: sandbox.admit(&bytes, Profile::Strict).unwrap(), limits }
