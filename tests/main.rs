@@ -19,5 +19,6 @@ mod proposals;
 mod requirements;
 mod sandboxed;
 mod support;
+mod survival;
 mod tamper;
 mod tidy;

@@ -14,6 +14,7 @@ pub mod govern;
 pub mod import;
 pub mod interpret;
 mod live;
+pub mod offline;
 mod pool;
 pub mod report;
 pub mod sources;
