@@ -12,10 +12,10 @@ const KILLS: u64 = 200;
 const LOAD: usize = 1_000;
 
 /// A small generator with a printed seed: the moments are random, and can be had again.
-struct Moments(u64);
+pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
-    fn next_below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn next_below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

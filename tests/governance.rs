@@ -1,9 +1,8 @@
 //! Governance from the outside: every pack's story, the state that follows from it, and what an execution layer with full access tries.
-use crate::support::{Ran, Scratch};
-use rusqlite::params;
+use crate::support::{Ran, Scratch, reseal};
 
 /// Tells the story of a pack; answers the scratch folder whose workspace is `.enact`.
-fn told(pack: &str) -> (Scratch, serde_json::Value) {
+pub(crate) fn told(pack: &str) -> (Scratch, serde_json::Value) {
     let scratch = Scratch::new();
     let report = scratch.enact(&["demo", pack, "--dir", ".enact", "--json"]);
     let steps: Vec<String> = match serde_json::from_str::<serde_json::Value>(&report.out) {
@@ -19,7 +18,7 @@ fn told(pack: &str) -> (Scratch, serde_json::Value) {
 }
 
 /// Asserts that `verify --rebuild` finds the ledger whole.
-fn whole(scratch: &Scratch) -> serde_json::Value {
+pub(crate) fn whole(scratch: &Scratch) -> serde_json::Value {
     let verified = scratch.enact(&["verify", "--rebuild", "--json"]).exits(0).json();
     assert_eq!(verified["verdict"], "BALANCED", "{verified:#}");
     verified
@@ -153,30 +152,7 @@ fn b_17_b_32_b_33_the_execution_layer_cannot_append_what_nobody_allowed() {
 
 #[test]
 fn b_32_whoever_owns_the_file_but_no_key_is_found_out() {
-    use enact_core::entry::{Entry, Head};
-    use enact_core::hash::{entry_hash, leaf_hash};
-    // Reseals the whole ledger after a change, as consistently as one can without keys.
-    let reseal = |scratch: &Scratch, change: &dyn Fn(u64, &mut Entry)| {
-        let sql = scratch.sql();
-        let size: i64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
-        let mut head = Head::empty();
-        for seq in 0..size {
-            let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [seq], |r| r.get(0)).unwrap();
-            let mut entry = Entry::parse(&bytes).unwrap();
-            change(u64::try_from(seq).unwrap(), &mut entry);
-            entry.prev = head.entry_hash;
-            let bytes = entry.to_bytes().unwrap();
-            let (hash, leaf) = (entry_hash(&bytes), leaf_hash(&bytes));
-            sql.execute("UPDATE entries SET bytes = ?1, leaf = ?2 WHERE seq = ?3", params![bytes, leaf.as_slice(), seq]).unwrap();
-            head.frontier.push(leaf);
-            (head.size, head.entry_hash, head.at) = (head.frontier.size(), Some(hash), entry.at);
-        }
-        sql.execute(
-            "UPDATE head SET entry_hash = ?1, root = ?2, frontier = ?3",
-            params![head.entry_hash.map(|h| h.to_string()), head.root().as_slice(), head.frontier.to_bytes()],
-        )
-        .unwrap();
-    };
+    use enact_core::entry::Entry;
     let last = |scratch: &Scratch| scratch.enact(&["verify", "--json"]).exits(0).json()["entries"].as_u64().unwrap() - 1;
     type Forgery = fn(&mut Entry);
     let forgeries: [(&str, Forgery); 5] = [

@@ -64,3 +64,75 @@ fn entries_list_and_show_and_unknown_ones_are_named() {
     let missing = scratch.enact(&["ledger", "show", "7", "--json"]).exits(1).json();
     assert_eq!(missing["error"]["code"], "no_entry");
 }
+
+/// Checks a proof where there is no workspace at all; answers what `enact` said.
+fn offline(proof: &serde_json::Value, key: &str) -> crate::support::Ran {
+    let elsewhere = Scratch::new();
+    let file = elsewhere.file("proof.json", &proof.to_string());
+    let ran = elsewhere.enact(&["verify", "--proof", &file, "--key", key, "--json"]);
+    assert!(!elsewhere.workspace().exists());
+    ran
+}
+
+#[test]
+fn b_08_a_proof_is_checked_by_who_holds_it_and_the_key_and_nothing_else() {
+    use serde_json::{Value, json};
+    let (scratch, _) = crate::governance::told("settlement");
+    let key = scratch.enact(&["ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
+    let entry = scratch.enact(&["ledger", "prove", "5", "--json"]).exits(0).json();
+    let report = offline(&entry, &key).exits(0).json();
+    assert_eq!((&report["verdict"], &report["proved"], &report["seq"]), (&"HOLDS".into(), &"entry".into(), &5.into()));
+    assert_eq!((&report["size"], &report["signed_by"]), (&entry["size"], &key.clone().into()));
+    let balance = scratch.enact(&["balance", "holder:omar", "--asset", "EUR", "--prove", "--json"]).exits(0).json();
+    let report = offline(&balance, &key).exits(0).json();
+    let proved = &report["balance"];
+    assert_eq!(
+        (&proved["account"], &proved["balance"], &proved["root"]),
+        (&"holder:omar".into(), &balance["balance"]["balance"], &balance["root"])
+    );
+    let verified = crate::governance::whole(&scratch);
+    assert_eq!((&report["root"], &proved["root"]), (&verified["root"], &verified["state_roots"]["balance"]));
+    assert_eq!(proved["after"].as_u64().map(|after| after + 1), report["size"].as_u64());
+
+    // Without a key it is the workspace's own; without either there is nothing to start from.
+    let file = scratch.file("proof.json", &balance.to_string());
+    scratch.enact(&["verify", "--proof", &file]).exits(0);
+    assert_eq!(Scratch::new().enact(&["verify", "--proof", &file, "--json"]).exits(1).json()["error"]["code"], "no_workspace");
+    let other = Scratch::init();
+    other.register("ann");
+    let foreign = other.enact(&["ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(offline(&balance, &foreign).exits(4).json()["error"]["code"], "note_unsigned");
+    assert_eq!(offline(&balance, "nonsense").exits(1).json()["error"]["code"], "key_invalid");
+
+    // Whatever is changed in a proof, it does not hold any more.
+    let other_hash = format!("sha256:{}", "3".repeat(64));
+    let cases: [(&Value, &str, Value, &str); 14] = [
+        (&entry, "/seq", 6.into(), "proof_claims"),
+        (&entry, "/size", 999.into(), "proof_claims"),
+        (&entry, "/entry", entry["entry"].as_str().unwrap().replacen("\"v\":1", "\"v\":2", 1).into(), "merkle_root_mismatch"),
+        (&entry, "/proof", entry["proof"].as_str().unwrap().replacen("index 5", "index 4", 1).into(), "merkle_root_mismatch"),
+        (&entry, "/proof", "c2sp.org/tlog-proof@v1".into(), "proof_format"),
+        (&entry, "/more", Value::Null, "proof_format"),
+        (&balance, "/balance/account", "holder:lena".into(), "merkle_root_mismatch"),
+        (&balance, "/balance/balance", "1".into(), "proof_claims"),
+        (&balance, "/balance/credits", "1".into(), "proof_claims"),
+        (
+            &balance,
+            "/row",
+            balance["row"].as_str().unwrap().replacen("\"credits\":\"", "\"credits\":\"9", 1).into(),
+            "merkle_root_mismatch",
+        ),
+        (&balance, "/path/0", other_hash.clone().into(), "merkle_root_mismatch"),
+        (&balance, "/root", other_hash.into(), "proof_claims"),
+        (&balance, "/snapshot", 3.into(), "proof_claims"),
+        (&balance, "/stated", entry.clone(), "proof_claims"),
+    ];
+    for (proof, pointer, value, code) in cases {
+        let mut tampered = proof.clone();
+        match tampered.pointer_mut(pointer) {
+            Some(place) => *place = value,
+            None => tampered["more"] = json!(1),
+        }
+        assert_eq!(offline(&tampered, &key).exits(4).json()["error"]["code"], code, "{pointer}");
+    }
+}

@@ -89,6 +89,15 @@ where
     }
 }
 
+/// Runs the handler of a pure transform that chooses its status itself. Inputs that do not fit its type are a `VIOLATION`.
+#[must_use]
+pub fn answer<'a, I>(handler: impl FnOnce(I) -> Answer, inputs: &'a str) -> Answer
+where
+    I: Deserialize<'a>,
+{
+    serde_json::from_str(inputs).map_or_else(|_| Answer::bare(VIOLATION), handler)
+}
+
 /// Runs the handler of one operation of a side effect. Inputs that do not fit its type are a `VIOLATION`; a fault gives its own status.
 #[must_use]
 pub fn effect<'a, I, O>(
@@ -136,6 +145,13 @@ mod tests {
         for inputs in [r#"{"word":5}"#, "{}", "{", "", r#"{"word":""}"#, r#"{"word":null}"#] {
             assert_eq!(transform(length, inputs), Answer::bare(VIOLATION), "{inputs}");
         }
+    }
+
+    #[test]
+    fn a_handler_that_chooses_its_status_is_asked_only_about_inputs_that_fit() {
+        let handler = |ask: Ask<'_>| Answer::new("LONG", &Told { length: ask.word.len() });
+        assert_eq!(answer(handler, r#"{"word":"abc"}"#), Answer { status: "LONG", outputs: r#"{"length":3}"#.into() });
+        assert_eq!(answer(handler, r#"{"word":5}"#), Answer::bare(VIOLATION));
     }
 
     #[test]

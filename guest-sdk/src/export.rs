@@ -34,6 +34,38 @@ macro_rules! transform {
     };
 }
 
+/// Exports pure transforms that choose their status themselves: `answers! { "CT_…_V0" => handler, … }`, in the place of [`transform!`].
+///
+/// A handler is `fn(Inputs) -> Answer` with `Inputs: serde::Deserialize`.
+/// The macro also defines `pub const CODES` and `pub fn dispatch(capability, inputs) -> Answer`.
+#[macro_export]
+macro_rules! answers {
+    ($($code:literal => $handler:path),+ $(,)?) => {
+        /// Every protocol code that this module serves.
+        pub const CODES: &[&str] = &[$($code),+];
+
+        /// Answers one call.
+        #[must_use]
+        pub fn dispatch(capability: &str, inputs: &str) -> $crate::Answer {
+            match capability {
+                $($code => $crate::answer($handler, inputs),)+
+                _ => $crate::Answer::unknown(),
+            }
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, reason = "the symbol that the component model expects, with the signature that the WIT fixes")]
+        const _: () = {
+            #[unsafe(export_name = "enact:capability/transform@0.1.0#run")]
+            unsafe extern "C" fn run(code: *const u8, code_len: usize, inputs: *const u8, inputs_len: usize) -> *const $crate::abi::Reply {
+                // SAFETY: the host wrote these strings into memory that it took from `cabi_realloc`.
+                let (capability, inputs) = unsafe { ($crate::abi::text(code, code_len), $crate::abi::text(inputs, inputs_len)) };
+                $crate::abi::reply(dispatch(capability, inputs))
+            }
+        };
+    };
+}
+
 /// Exports side effects: `side_effect! { "CS_…_V0" { "OPERATION" => handler, … } … }`, once per crate.
 ///
 /// A handler is `fn(&mut Context<'_>, Inputs) -> Result<Outcome<Outputs>, Fault>`.

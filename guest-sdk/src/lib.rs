@@ -27,7 +27,7 @@ mod imports;
 #[cfg(not(target_arch = "wasm32"))]
 mod memory;
 
-pub use answer::{Answer, Outcome, Violation, effect, transform};
+pub use answer::{Answer, Outcome, Violation, answer, effect, transform};
 pub use context::{Clock, Context, Log, Random, Registry, Table};
 pub use fault::Fault;
 pub use host::{Call, Document, Expect};

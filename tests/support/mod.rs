@@ -2,6 +2,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use enact_core::entry::{Entry, Head};
+use enact_core::hash::{entry_hash, leaf_hash};
+use rusqlite::params;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -96,6 +99,29 @@ pub(crate) fn ran(output: &Output) -> Ran {
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Reseals a whole ledger after a change, as consistently as one can who owns the file and no key.
+pub(crate) fn reseal(scratch: &Scratch, change: &dyn Fn(u64, &mut Entry)) {
+    let sql = scratch.sql();
+    let size: i64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
+    let mut head = Head::empty();
+    for seq in 0..size {
+        let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [seq], |r| r.get(0)).unwrap();
+        let mut entry = Entry::parse(&bytes).unwrap();
+        change(u64::try_from(seq).unwrap(), &mut entry);
+        entry.prev = head.entry_hash;
+        let bytes = entry.to_bytes().unwrap();
+        let (hash, leaf) = (entry_hash(&bytes), leaf_hash(&bytes));
+        sql.execute("UPDATE entries SET bytes = ?1, leaf = ?2 WHERE seq = ?3", params![bytes, leaf.as_slice(), seq]).unwrap();
+        head.frontier.push(leaf);
+        (head.size, head.entry_hash, head.at) = (head.frontier.size(), Some(hash), entry.at);
+    }
+    sql.execute(
+        "UPDATE head SET entry_hash = ?1, root = ?2, frontier = ?3",
+        params![head.entry_hash.map(|h| h.to_string()), head.root().as_slice(), head.frontier.to_bytes()],
+    )
+    .unwrap();
 }
 
 /// A payload that the registration workflow accepts.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
-use crate::module::{Module, SIZE_MAX};
+use crate::module::Module;
 
 /// The parsed WIT package.
 pub(crate) struct Wit {
@@ -33,7 +33,8 @@ impl Wit {
             .module(&core)
             .and_then(|encoder| encoder.validate(true).encode())
             .with_context(|| format!("`{}` does not fit the world `{}`", module.name, module.world.wit()))?;
-        ensure!(bytes.len() <= SIZE_MAX, "`{}` has {} bytes, the most is {SIZE_MAX}", module.name, bytes.len());
+        let most = module.size_max();
+        ensure!(bytes.len() <= most, "`{}` has {} bytes, the most is {most}", module.name, bytes.len());
         Ok(bytes)
     }
 }

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-/// Most bytes of a module. It is what the strict admission profile takes without a thought and what a repository can hold.
-pub(crate) const SIZE_MAX: usize = 150 * 1024;
+/// Most bytes of a module: what the strict admission profile takes without a thought and what a repository can hold.
+const SIZE_MAX: usize = 150 * 1024;
+/// The same of the module that carries the host's core.
+const SIZE_MAX_WITH_CORE: usize = 1200 * 1024;
+/// That module.
+const WITH_CORE: &str = "auditor";
 
 /// Name of the manifest in a module's folder.
 const MANIFEST: &str = "manifest.json";
@@ -71,6 +75,11 @@ impl Module {
     /// The package of the crate: `enact-capability-<name>`.
     pub(crate) fn package(&self) -> String {
         format!("enact-capability-{}", self.name)
+    }
+
+    /// Most bytes that it may have.
+    pub(crate) fn size_max(&self) -> usize {
+        if self.name == WITH_CORE { SIZE_MAX_WITH_CORE } else { SIZE_MAX }
     }
 
     /// Where its bytes are committed.

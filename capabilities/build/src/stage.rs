@@ -1,4 +1,4 @@
-//! A workspace of links in which every crate of a module lies below one root, the SDK too.
+//! A workspace of links in which every crate of a module lies below one root, the SDK and the host's core too.
 //!
 //! Cargo names a crate by its path relative to the workspace root, but by its whole path when it lies outside; names reach the order of
 //! functions, so a module that was built in place would depend on where the project lies. Links, not copies: nothing is compiled twice.
@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The SDK as the manifest of the workspace names it, and as it is named on the stage.
-const SDK: [&str; 2] = [r#"path = "../guest-sdk""#, r#"path = "guest-sdk""#];
-/// Name of the SDK's folder, beside the modules' and on the stage.
-const SDK_FOLDER: &str = "guest-sdk";
+/// Crates outside of the folder of the modules: where they lie from there, and their names on the stage.
+const OUTSIDE: [(&str, &str); 2] = [("../guest-sdk", "guest-sdk"), ("../host/core", "enact-core")];
+/// Where a manifest begins to speak of tests. The stage has none, and no use for what they need.
+const FOR_TESTS: &str = "\n[dev-dependencies]\n";
+const SOURCES: &str = "src";
 /// Not a guest: the tool itself.
 const TOOL_FOLDER: &str = "build";
 const MANIFEST: &str = "Cargo.toml";
@@ -28,7 +29,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Puts links to every crate under `capabilities`, and to the SDK beside it, into `target_dir`.
+    /// Puts links to every crate under `capabilities`, and to those that they use from outside, into `target_dir`.
     pub(crate) fn set(capabilities: &Path, target_dir: &Path) -> Result<Self> {
         let root = target_dir.join("stage");
         clear(&root)?;
@@ -39,12 +40,16 @@ impl Stage {
                 link(&folder, &root, name)?;
             }
         }
-        link(&capabilities.join("..").join(SDK_FOLDER).canonicalize()?, &root, OsStr::new(SDK_FOLDER))?;
-
         let manifest = capabilities.join(MANIFEST);
-        let text = read(&manifest)?;
-        ensure!(text.contains(SDK[0]), "`{}` does not name the SDK as `{}`", manifest.display(), SDK[0]);
-        write(&root.join(MANIFEST), &text.replace(SDK[0], SDK[1]))?;
+        let mut text = read(&manifest)?;
+        for (path, name) in OUTSIDE {
+            let (named, staged) = (format!("path = \"{path}\""), format!("path = \"{name}\""));
+            ensure!(text.contains(&named), "`{}` does not name a crate as `{named}`", manifest.display());
+            text = text.replace(&named, &staged);
+            let folder = capabilities.join(path);
+            stand_in(&folder.canonicalize().with_context(|| format!("no folder `{}`", folder.display()))?, &root, name)?;
+        }
+        write(&root.join(MANIFEST), &text)?;
         let lock = capabilities.join(LOCK);
         if lock.is_file() {
             write(&root.join(LOCK), &read(&lock)?)?;
@@ -61,6 +66,17 @@ impl Stage {
         }
         write(&self.lock, &text)
     }
+}
+
+/// A crate from outside: a link to it, or where its manifest speaks of tests, a manifest that does not and a link to its sources.
+fn stand_in(folder: &Path, root: &Path, name: &str) -> Result<()> {
+    let text = read(&folder.join(MANIFEST))?;
+    let Some((staged, tests)) = text.split_once(FOR_TESTS) else { return link(folder, root, OsStr::new(name)) };
+    ensure!(!tests.contains("\n["), "in `{}` something follows what tests need", folder.join(MANIFEST).display());
+    let stand_in = root.join(name);
+    clear(&stand_in)?;
+    write(&stand_in.join(MANIFEST), staged)?;
+    link(&folder.join(SOURCES), &stand_in, OsStr::new(SOURCES))
 }
 
 /// An empty folder of links. Only links are removed; anything else in there is not ours.

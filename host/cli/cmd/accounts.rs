@@ -26,7 +26,8 @@ pub(crate) struct BalanceArgs {
     /// The asset or lot; all without it.
     #[arg(long, value_name = "ASSET", required_if_eq("prove", "true"))]
     asset: Option<String>,
-    /// State the roots of the present state in the ledger, and print the proof that this balance is among them.
+    /// State the roots of the present state in the ledger, and print the proof that this balance is among them. With `--json` it is
+    /// a document that `enact verify --proof FILE --key KEY` checks anywhere.
     #[arg(long)]
     prove: bool,
 }
@@ -50,7 +51,7 @@ pub(crate) fn balance(ui: &Ui, global: &Global, args: &BalanceArgs) -> Result<Ex
             ui.line(format!("path     {hash}"))?;
         }
         ui.line(format!("root     {}", proof.root))?;
-        ui.line(format!("stated   entry {} (`enact ledger prove {}` ties it to a checkpoint)", proof.snapshot, proof.snapshot))?;
+        ui.line(format!("stated   entry {} (with `--json`: a file for `enact verify --proof`)", proof.snapshot))?;
         return Ok(Exit::Done);
     }
     let mut report = open_read(global)?.balance(&args.account)?;

@@ -5,8 +5,6 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use enact_core::entry::Entry;
 use enact_core::hash::{Digest, entry_hash};
-use enact_core::merkle::from_leaves;
-use enact_core::proof::Proof;
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineError, EngineOptions};
 use enact_store::StoredEntry;
@@ -25,6 +23,8 @@ pub(crate) enum LedgerCommand {
     /// Show one entry as it is stored.
     Show(EntryArgs),
     /// Print a proof that an entry is in the ledger (C2SP tlog-proof), against the latest signed checkpoint.
+    ///
+    /// With `--json` the entry is in it, and `enact verify --proof FILE --key KEY` checks it anywhere.
     Prove(EntryArgs),
     /// Sign a checkpoint of the present head, keep it, and print it.
     Checkpoint,
@@ -125,25 +125,11 @@ fn show(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
 }
 
 fn prove(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
-    let stored = entry(engine, args.seq)?;
-    let mut reader = engine.store().reader()?;
-    let note = reader.note()?.ok_or(EngineError::EmptyLedger)?;
-    let size = enact_core::note::parse(&note).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?.0.size;
-    let mut leaves = Vec::new();
-    for seq in 0..size {
-        leaves.push(reader.leaf(seq)?.ok_or(EngineError::NoEntry { seq, size })?);
-    }
-    let proof = Proof::new(args.seq, &note, &mut from_leaves(&leaves)).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
-    // A proof that this binary would not accept itself is not handed out.
-    let (name, key) = enact_core::note::decode_key(&engine.verifier_key()).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
-    proof.verify(&stored.bytes, &key, &name).map_err(|e| altered(args.seq, e.code(), &e.to_string()))?;
+    let proof = engine.prove_entry(args.seq)?;
     if ui.json() {
-        ui.document(&json!({
-            "seq": args.seq, "size": size, "proof": proof.to_string(), "key": engine.verifier_key(),
-            "entry": String::from_utf8_lossy(&stored.bytes),
-        }))?;
+        ui.document(&proof)?;
     } else {
-        ui.raw(proof.to_string().as_bytes())?;
+        ui.raw(proof.proof.as_bytes())?;
     }
     Ok(Exit::Done)
 }

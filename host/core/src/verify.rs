@@ -81,6 +81,18 @@ impl Verifier {
         Self { origin: String::from(origin), seen: Head::empty(), next_seq: 0, expected: BTreeMap::new(), findings: Vec::new() }
     }
 
+    /// A verifier that goes on where another stopped. It says no more than that one did: whoever carries the head vouches for it.
+    #[must_use]
+    pub fn resume(origin: &str, head: Head, next_seq: u64) -> Self {
+        Self { seen: head, next_seq, ..Self::new(origin) }
+    }
+
+    /// The position that the next entry must have.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
     /// Where the ledger stands after the entries fed so far, as computed from their bytes.
     #[must_use]
     pub const fn head(&self) -> &Head {

@@ -78,7 +78,7 @@ pub enum EngineError {
     #[error("no artifact `{code}` in the sealed protocol")]
     NoArtifact { code: String },
     #[error("{what} is no proposal: {detail}")]
-    Proposal { what: String, detail: String },
+    Proposal { what: String, code: &'static str, detail: String },
     #[error("`{actor}` cannot name an actor of this workspace")]
     ActorName { actor: String },
     #[error("this workspace holds no key of `{actor}` (`{file}`)")]
@@ -146,9 +146,8 @@ impl EngineError {
             Self::Inconclusive { .. } => "inconclusive",
             Self::Infrastructure { .. } => "infrastructure",
             Self::Contention { .. } => "contention",
-            Self::Rejected { code, .. } => code,
+            Self::Rejected { code, .. } | Self::Proposal { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
-            Self::Proposal { .. } => "proposal_invalid",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
             Self::NoSubject { .. } => "no_subject",
@@ -244,6 +243,9 @@ impl EngineError {
             Self::Inconclusive { .. } => "nothing was recorded; raise the limit in the binding or mend the module".to_owned(),
             Self::Contention { .. } => "nothing was recorded; run it again".to_owned(),
             Self::NoArtifact { .. } => "list them with `enact protocol show`".to_owned(),
+            Self::Proposal { code: "canonical_number_range", .. } => "write amounts and other large numbers as decimal strings".to_owned(),
+            Self::Proposal { code: "canonical_duplicate_key", .. } => "name each member once".to_owned(),
+            Self::Proposal { code: "posting_amount", .. } => "write amounts as decimal strings of minor units, e.g. \"1250\"".to_owned(),
             Self::Proposal { .. } => "see the examples of a pack under `protocol/packs/`, and `protocol/governance.md`".to_owned(),
             Self::ActorName { .. } => {
                 "use up to 64 letters, digits, `-`, `_`, `.` and `@`, with or without `Actor:` before them".to_owned()
@@ -255,6 +257,9 @@ impl EngineError {
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
             Self::Refused(refused) => {
                 let own = refused.hint.clone();
+                if refused.code == "entry_too_large" {
+                    return Some("propose fewer records at once, or keep the content elsewhere and record its digest".to_owned());
+                }
                 return own.or_else(|| Some("`enact explain` shows every row that was looked at; nothing was appended".to_owned()));
             }
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),

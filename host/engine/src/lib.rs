@@ -16,6 +16,7 @@ pub mod interpret;
 mod lanes;
 pub mod listen;
 mod live;
+pub mod offline;
 mod pool;
 pub mod report;
 pub mod sources;

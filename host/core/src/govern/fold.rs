@@ -9,6 +9,8 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
+use serde::{Deserialize, Serialize};
+
 use super::judge::{EntryContext, JudgeError, judge};
 use super::outside::Outside;
 use super::roots::{self, Roots};
@@ -19,7 +21,8 @@ use crate::state::{Space, StateDelta, StateView};
 use crate::verify::Finding;
 
 /// All rows, in memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct State {
     rows: BTreeMap<Space, BTreeMap<String, String>>,
 }
@@ -67,7 +70,10 @@ impl State {
 pub type Rules<'a> = dyn Fn(&Digest) -> Option<&'a Protocol> + 'a;
 
 /// Derives the state entry by entry.
-#[derive(Clone, Debug, Default)]
+///
+/// It can be written out between two entries and go on elsewhere; it knows no more of the entries before than what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fold {
     state: State,
     next: u64,

@@ -153,6 +153,17 @@ pub struct BalanceRow {
     pub debits: u128,
 }
 
+impl BalanceRow {
+    /// Credits minus debits, with a sign where it is below zero.
+    #[must_use]
+    pub fn net(&self) -> String {
+        match self.credits.checked_sub(self.debits) {
+            Some(positive) => alloc::format!("{positive}"),
+            None => alloc::format!("-{}", self.debits.saturating_sub(self.credits)),
+        }
+    }
+}
+
 /// Totals of an asset or lot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,9 +15,10 @@ use crate::govern::world::{Said, Told, World, key};
 use crate::support::digest;
 
 /// The packs that have a story, and the packs that each names.
-const PACKS: [(&str, &[&str]); 7] = [
+const PACKS: [(&str, &[&str]); 8] = [
     ("base", &[]),
     ("assets", &["base"]),
+    ("budgets", &["base", "assets"]),
     ("settlement", &["base", "assets"]),
     ("kes", &["base"]),
     ("parameters", &["base"]),
@@ -238,7 +239,7 @@ fn tell(pack: &str, packs: &[&str]) -> (World, Vec<String>) {
 #[test]
 fn all_packs_together_are_one_protocol() {
     let rules = everything();
-    assert_eq!(rules.accounts().len(), 6, "{:?}", rules.accounts());
+    assert_eq!(rules.accounts().len(), 7, "{:?}", rules.accounts());
     let actions: usize = rules.lifecycles().map(|lifecycle| lifecycle.actions.len()).sum();
     assert!(actions >= 49, "{actions}");
     // What is said under all of them is said of the same rows as under few: a pack adds and changes nothing.

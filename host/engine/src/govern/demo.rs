@@ -303,7 +303,8 @@ impl Teller<'_> {
     }
 
     fn broken(&self, nth: usize, detail: &str) -> EngineError {
-        EngineError::Proposal { what: format!("step {nth} of the story of `{}`", self.story.pack), detail: detail.to_owned() }
+        let what = format!("step {nth} of the story of `{}`", self.story.pack);
+        EngineError::Proposal { what, code: "proposal_invalid", detail: detail.to_owned() }
     }
 }
 

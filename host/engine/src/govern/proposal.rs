@@ -66,15 +66,23 @@ pub struct Proposed {
 impl Proposed {
     /// Reads one record or a list of records that are one entry. Strict: unknown and repeated members are refused.
     pub fn read(bytes: &[u8], what: &str) -> Result<Vec<Self>> {
-        let invalid = |detail: String| EngineError::Proposal { what: what.to_owned(), detail };
-        let value = enact_core::canonical::parse(bytes).map_err(|e| EngineError::Json { what: what.to_owned(), detail: e.to_string() })?;
-        let batch = if value.is_array() { value } else { Value::Array(vec![value]) };
-        let records: Vec<Self> = serde_json::from_value(batch).map_err(|e| invalid(e.to_string()))?;
-        match records.len() {
-            0 => Err(invalid("a batch holds at least one record".to_owned())),
-            1..=RECORDS_MAX => Ok(records),
-            many => Err(invalid(format!("a batch of {many} records, {RECORDS_MAX} are allowed"))),
+        let invalid = |code, detail: String| EngineError::Proposal { what: what.to_owned(), code, detail };
+        let value = enact_core::canonical::parse(bytes).map_err(|e| match e.code() {
+            "canonical_syntax" => EngineError::Json { what: what.to_owned(), detail: e.to_string() },
+            code => invalid(code, e.to_string()),
+        })?;
+        let batch = if let Value::Array(batch) = value { batch } else { vec![value] };
+        match batch.len() {
+            0 => return Err(invalid("entry_no_records", "a batch holds at least one record".to_owned())),
+            1..=RECORDS_MAX => {}
+            many => return Err(invalid("proposal_invalid", format!("a batch of {many} records, {RECORDS_MAX} are allowed"))),
         }
+        let read = |(nth, record): (usize, Value)| {
+            // What the judge would say of it, could it be said to the judge at all.
+            let code = unspeakable(&record).unwrap_or("proposal_invalid");
+            serde_json::from_value(record).map_err(|e| invalid(code, format!("record {nth}: {e}")))
+        };
+        batch.into_iter().enumerate().map(read).collect()
     }
 
     /// The first record of its subject, signed where its author is.
@@ -126,6 +134,15 @@ impl Proposed {
             sig: None,
         }
     }
+}
+
+/// The code of what makes a record one that has no form: a kind that is none, an amount that is not text.
+fn unspeakable(record: &Value) -> Option<&'static str> {
+    if record.get("kind").is_some_and(|kind| serde_json::from_value::<Kind>(kind.clone()).is_err()) {
+        return Some("record_kind");
+    }
+    let legs = record.get("postings").and_then(Value::as_array)?;
+    legs.iter().any(|leg| leg.get("amount").is_some_and(|amount| !amount.is_string())).then_some("posting_amount")
 }
 
 /// Who signs what is proposed.

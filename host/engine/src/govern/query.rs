@@ -5,13 +5,14 @@ use enact_core::govern::row::{ActorRow, BalanceRow, SubjectRow};
 use enact_core::hash::Digest;
 use enact_core::state::Space;
 use enact_store::Reader;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::keys;
 use super::proposal::row;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::offline::EntryProof;
 
 /// Rows read at a time; bounds memory, not the result.
 const PAGE: u64 = 1_000;
@@ -62,7 +63,8 @@ pub struct ActorReport {
 }
 
 /// What an account holds of one asset; the stable shape of an element of `enact accounts --json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AccountReport {
     /// The account.
     pub account: String,
@@ -88,7 +90,8 @@ pub struct BalanceReport {
 }
 
 /// A balance with everything that proves it offline.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BalanceProof {
     /// The balance.
     pub balance: AccountReport,
@@ -104,6 +107,8 @@ pub struct BalanceProof {
     pub root: String,
     /// The entry that states the root.
     pub snapshot: u64,
+    /// That this entry is in the ledger.
+    pub stated: EntryProof,
 }
 
 /// A refused proposal; the stable shape of an element of `enact refusals --json`.
@@ -211,6 +216,7 @@ impl Engine {
             path: path.into_iter().map(|hash| Digest::sha256(hash).to_string()).collect(),
             root: Digest::sha256(root).to_string(),
             snapshot,
+            stated: self.prove_entry(snapshot)?,
         })
     }
 
@@ -298,14 +304,10 @@ fn account(key: &str, seq: u64, value: &str) -> Result<AccountReport> {
     let row: BalanceRow = row(value, "balance", key)?;
     // Parts are told apart from the right: no asset holds a `|`.
     let (account, asset) = key.rsplit_once('|').unwrap_or((key, ""));
-    let balance = match row.credits.checked_sub(row.debits) {
-        Some(positive) => positive.to_string(),
-        None => format!("-{}", row.debits.saturating_sub(row.credits)),
-    };
     Ok(AccountReport {
         account: account.to_owned(),
         asset: asset.to_owned(),
-        balance,
+        balance: row.net(),
         credits: row.credits.to_string(),
         debits: row.debits.to_string(),
         seq,

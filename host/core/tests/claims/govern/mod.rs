@@ -3,4 +3,5 @@
 mod codes;
 mod flow;
 mod rules;
+mod threads;
 pub(crate) mod world;
