@@ -272,8 +272,7 @@ impl Item {
     }
 
     fn lease(&mut self, owner: &str, deadline: u64, now: u64) -> Result<(), Refused> {
-        // READY is a word; what counts is that a validation passed (W-45).
-        if !(self.ready && self.validated && self.validation.hold()) {
+        if !self.is_valid() {
             return Err(Refused::NotReady { reason: self.failure_reason.clone().unwrap_or_default() });
         }
         self.take(owner, deadline, now)?;

@@ -228,13 +228,23 @@ impl Item {
         project(known.facts, journal, known.mode.required(), known.now)
     }
 
-    /// Whether the journal says of the item already what a validation answered, so that no line is needed.
+    /// Whether the journal says of the item already what a validation answered, so that no line is needed. A status that was only claimed
+    /// says nothing.
     #[must_use]
-    pub fn says(&self, answer: &Answer) -> bool {
-        self.validated == answer.passed()
+    pub fn says(&self, answer: &Answer, known: &Known) -> bool {
+        let status = if answer.passed() { Status::Ready } else { Status::Pending };
+        self.status == status
+            && self.logged(known) == status
+            && self.validated == answer.passed()
             && self.ready == answer.passed()
             && self.validation == *answer.groups()
             && self.failure_reason.as_deref() == answer.failure_reason()
+    }
+
+    /// Whether the last validation passed, in all its words. READY is a word too (W-45).
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.ready && self.validated && self.validation.hold()
     }
 
     /// The journal line, without its line feed.

@@ -44,8 +44,9 @@ pub fn due(item: &Item, known: &Known) -> Due {
     let transient = item.failure_class == Some(Class::Transient);
     let due = match item.logged(known) {
         Status::Executing => return Due::Recover,
-        Status::Pending => Due::Validate,
-        Status::Ready => Due::Run,
+        Status::Ready if item.is_valid() => Due::Run,
+        // READY without a validation that passed would wait for ever.
+        Status::Pending | Status::Ready => Due::Validate,
         Status::Failed if transient && !known.facts.failed => Due::Retry,
         Status::Executed if known.mode != Mode::None && (transient || item.failure_class.is_none()) => Due::Settle,
         Status::Failed | Status::Executed | Status::Settling | Status::Settled | Status::Fulfilled | Status::Void => return Due::Nothing,

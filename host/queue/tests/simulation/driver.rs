@@ -114,7 +114,7 @@ impl World {
             Ask::Validate { id, fence } => {
                 let answer = self.answer(id);
                 self.processes[at].validated = fence.filter(|_| answer.passed()).map(|fence| (id.clone(), fence.0));
-                Told::Validated { changed: !self.last(id).says(&answer), answer }
+                Told::Validated { changed: !self.last(id).says(&answer, &self.known(id, now)), answer }
             }
             Ask::Mark { answers } => {
                 let count = part(self, answers.len());
