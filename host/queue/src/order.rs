@@ -59,12 +59,7 @@ pub fn due(item: &Item, known: &Known) -> Due {
 
 /// The first `limit` items for which this is due, in the order of their places; those after `after` only.
 #[must_use]
-pub fn pick<'a>(
-    items: impl IntoIterator<Item = (&'a Item, Known)>,
-    wanted: Due,
-    after: Option<Place>,
-    limit: usize,
-) -> Vec<&'a Item> {
+pub fn pick<'a>(items: impl IntoIterator<Item = (&'a Item, Known)>, wanted: Due, after: Option<Place>, limit: usize) -> Vec<&'a Item> {
     let wanted = |item: &Item, known: &Known| due(item, known) == wanted && after.is_none_or(|after| item.queued > after);
     let mut picked: Vec<&Item> = items.into_iter().filter(|(item, known)| wanted(item, known)).map(|(item, _)| item).collect();
     picked.sort_unstable_by(|a, b| (a.queued, &a.id).cmp(&(b.queued, &b.id)));

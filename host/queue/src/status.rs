@@ -90,7 +90,11 @@ impl Status {
             (Event::Settled, Self::Executed | Self::Settling) if facts.fulfilled => Self::Fulfilled,
             (Event::Settled, Self::Executed | Self::Settling) => Self::Settled,
             (Event::Fulfilled, Self::Executed | Self::Settling | Self::Settled) if !facts.fulfilled => {
-                if required && !facts.settled { self } else { Self::Fulfilled }
+                if required && !facts.settled {
+                    self
+                } else {
+                    Self::Fulfilled
+                }
             }
             _ => return Err(Refused::Status { event, status: self }),
         })

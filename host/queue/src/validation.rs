@@ -159,7 +159,7 @@ impl Answer {
         let answer = Self { groups: shape.validation, failure_reason: shape.failure_reason };
         let passed = answer.passed();
         // A failure has a reason, and a reason is a failure.
-        let reasoned = passed == answer.failure_reason.is_none();
+        let reasoned = answer.groups.hold() == answer.failure_reason.is_none();
         let same = shape.validated == passed && shape.ready_for_execution == passed;
         if reasoned && same { Ok(answer) } else { Err(wrong()) }
     }

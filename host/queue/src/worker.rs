@@ -345,7 +345,9 @@ impl Worker {
                 let Some(task) = batch.to_run.pop_front() else { return };
                 match &told {
                     // The reason can be mended, and the item retried by hand.
-                    Told::Validated { answer, .. } => batch.fail(task, Class::Resolvable, answer.failure_reason().unwrap_or(REASON_UNANSWERED)),
+                    Told::Validated { answer, .. } => {
+                        batch.fail(task, Class::Resolvable, answer.failure_reason().unwrap_or(REASON_UNANSWERED))
+                    }
                     told => batch.fail(task, Class::Transient, fault_reason(told)),
                 }
             }

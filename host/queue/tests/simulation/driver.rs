@@ -118,12 +118,14 @@ impl World {
             }
             Ask::Mark { answers } => {
                 let count = part(self, answers.len());
-                let written = answers[..count].iter().filter(|(id, answer)| self.write(id, &Change::Validation(answer.clone()), now).is_ok());
+                let written =
+                    answers[..count].iter().filter(|(id, answer)| self.write(id, &Change::Validation(answer.clone()), now).is_ok());
                 Told::Marked(written.count())
             }
             Ask::Lease { limit, deadline, retries } => Told::Leased(self.lease(&owner, *limit, *deadline, retries, now)),
             Ask::Renew { items, .. } => {
-                let held = items.iter().filter(|item| ask.change(&owner, item).is_some_and(|change| self.write(&item.id, &change, now).is_ok()));
+                let held =
+                    items.iter().filter(|item| ask.change(&owner, item).is_some_and(|change| self.write(&item.id, &change, now).is_ok()));
                 Told::Held(held.map(|item| item.id.clone()).collect())
             }
             Ask::Run { item } => self.run(at, item),
@@ -173,7 +175,14 @@ impl World {
         pick(items, wanted, after, limit).into_iter().map(|item: &Item| item.id.clone()).collect()
     }
 
-    fn lease(&mut self, owner: &str, limit: usize, deadline: u64, retries: &[(QueueId, enact_queue::validation::Answer)], now: u64) -> Vec<Taken> {
+    fn lease(
+        &mut self,
+        owner: &str,
+        limit: usize,
+        deadline: u64,
+        retries: &[(QueueId, enact_queue::validation::Answer)],
+        now: u64,
+    ) -> Vec<Taken> {
         let mut changes: Vec<(QueueId, Change)> = Vec::new();
         let owned = || owner.to_owned();
         for id in self.due(Due::Settle, None, limit, now) {
@@ -216,7 +225,11 @@ impl World {
     fn failure(&mut self, id: &QueueId) -> Option<Failure> {
         let [transient, last, mendable] = self.subjects[id].troubles;
         let dice = self.random.below(1_000);
-        let kind = [(transient, Class::Transient, "timeout"), (last, Class::Business, "insufficient_funds"), (mendable, Class::Resolvable, "fuel")];
+        let kind = [
+            (transient, Class::Transient, "timeout"),
+            (last, Class::Business, "insufficient_funds"),
+            (mendable, Class::Resolvable, "fuel"),
+        ];
         let mut sum = 0;
         let failure = kind.into_iter().find(|(share, ..)| {
             sum += share;

@@ -155,7 +155,9 @@ impl World {
             let explained = match status {
                 Status::Fulfilled | Status::Settled | Status::Void => true,
                 Status::Executed => subject.mode == Mode::None,
-                Status::Failed => known.facts.failed || item.failure_class.is_some_and(|class| class.is_final() && item.failure_reason.is_some()),
+                Status::Failed => {
+                    known.facts.failed || item.failure_class.is_some_and(|class| class.is_final() && item.failure_reason.is_some())
+                }
                 // Valid, and still not taken: only another's consumed key explains that.
                 Status::Pending => item.failure_reason.is_some() && self.consumed.contains_key(&subject.key),
                 Status::Ready | Status::Executing | Status::Settling => false,
