@@ -93,6 +93,9 @@ extern "C" fn main(_: c_int, _: *const *const u8) -> c_int {
     if !compiles_artifacts() {
         return 3;
     }
+    if !queues_an_item() {
+        return 4;
+    }
     0
 }
 
@@ -140,4 +143,14 @@ fn reads_decimals_exactly() -> bool {
 /// The flow crate is linked and judges an artifact.
 fn compiles_artifacts() -> bool {
     enact_flow::artifact::parse("IN_SAMPLE_V0", b"{}").is_err()
+}
+
+/// The queue crate is linked and writes the first line of an item that it reads back.
+fn queues_an_item() -> bool {
+    use enact_queue::{Map, id::QueueId, item::Item, item::Queued, order::Place};
+    let line = QueueId::numbered("EXQ", 0, 1).and_then(|id| {
+        let place = Place { entry: 1, position: 0 };
+        Item::queued(Queued { id, contract: String::from("QC_SAMPLE_V0"), kept: Map::new(), place, not_before_us: None, at_us: 0 })
+    });
+    line.is_ok_and(|item| Item::from_line(&item.to_line(), |_| false) == Ok(item))
 }
