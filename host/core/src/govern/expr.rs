@@ -12,6 +12,7 @@ use core::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::contract::RunFacts;
 use crate::entry::Record;
 
 /// A reference to something that the record, its subject or its entry says.
@@ -29,8 +30,25 @@ pub(super) enum Reference {
     Actor,
     /// When.
     At,
+    /// The state of the subject before the record.
+    State,
+    /// What is said of the run that carried something out.
+    Run(RunMember),
+    /// A member of that run's output.
+    Output(String),
     /// What follows the colon of a member that names a subject or an actor, as names of accounts need it.
     IdOf(Box<Self>),
+}
+
+/// What can be said of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunMember {
+    /// Its identifier.
+    Id,
+    /// `record_hash` of its receipt.
+    Receipt,
+    /// `context_hash` of its output.
+    Context,
 }
 
 /// A compiled expression.
@@ -58,7 +76,10 @@ pub(super) enum Part {
 pub(super) struct Scope<'a> {
     pub(super) record: &'a Record,
     pub(super) kept: Option<&'a Map<String, Value>>,
+    pub(super) state: Option<&'a str>,
     pub(super) at: &'a str,
+    /// The run that carried it out; nothing while a record is judged.
+    pub(super) run: Option<&'a RunFacts>,
 }
 
 impl Expr {
@@ -139,18 +160,26 @@ impl Expr {
 
 impl Reference {
     fn parse(path: &str) -> Option<Self> {
+        // Not the part of something after its colon: a run is named without its type.
+        if path == "run.id" {
+            return Some(Self::Run(RunMember::Id));
+        }
         if let Some(whole) = path.strip_suffix(".id") {
             return Self::parse(whole).filter(|whole| !matches!(whole, Self::IdOf(_))).map(|whole| Self::IdOf(Box::new(whole)));
         }
         match path.split_once('.') {
             Some(("payload", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Payload(member.to_owned())),
             Some(("kept", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Kept(member.to_owned())),
+            Some(("output", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Output(member.to_owned())),
+            Some(("run", "receipt")) => Some(Self::Run(RunMember::Receipt)),
+            Some(("run", "context")) => Some(Self::Run(RunMember::Context)),
             Some(_) => None,
             None => match path {
                 "subject" => Some(Self::Subject),
                 "id" => Some(Self::Id),
                 "actor" => Some(Self::Actor),
                 "at" => Some(Self::At),
+                "state" => Some(Self::State),
                 _ => None,
             },
         }
@@ -160,7 +189,15 @@ impl Reference {
     fn whole(&self) -> &Self {
         match self {
             Self::IdOf(whole) => whole,
-            Self::Payload(_) | Self::Kept(_) | Self::Subject | Self::Id | Self::Actor | Self::At => self,
+            Self::Payload(_)
+            | Self::Kept(_)
+            | Self::Subject
+            | Self::Id
+            | Self::Actor
+            | Self::At
+            | Self::State
+            | Self::Run(_)
+            | Self::Output(_) => self,
         }
     }
 
@@ -168,7 +205,8 @@ impl Reference {
         match self {
             Self::Payload(member) => scope.record.payload.get(member).map(Cow::Borrowed),
             Self::Kept(member) => scope.kept?.get(member).map(Cow::Borrowed),
-            Self::Subject | Self::Id | Self::Actor | Self::At | Self::IdOf(_) => {
+            Self::Output(member) => scope.run?.output.get(member).map(Cow::Borrowed),
+            Self::Subject | Self::Id | Self::Actor | Self::At | Self::State | Self::Run(_) | Self::IdOf(_) => {
                 self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned())))
             }
         }
@@ -183,6 +221,16 @@ impl Reference {
             Self::Id => record.subject.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
             Self::Actor => Some(Cow::Borrowed(&record.actor)),
             Self::At => Some(Cow::Borrowed(scope.at)),
+            Self::State => scope.state.map(Cow::Borrowed),
+            Self::Output(member) => spelled(scope.run?.output.get(member)?),
+            Self::Run(member) => {
+                let run = scope.run?;
+                Some(match member {
+                    RunMember::Id => Cow::Borrowed(run.id.as_str()),
+                    RunMember::Receipt => Cow::Owned(format!("{}", run.receipt)),
+                    RunMember::Context => Cow::Owned(format!("{}", run.context)),
+                })
+            }
             Self::IdOf(whole) => match whole.text(scope)? {
                 Cow::Borrowed(text) => text.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
                 Cow::Owned(text) => text.split_once(':').map(|(_, id)| Cow::Owned(id.to_owned())),
@@ -207,5 +255,5 @@ fn spelled(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 fn unknown(text: &str) -> String {
-    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor` and `at` are, and their `.id`")
+    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor`, `at` and `state` are, and their `.id`")
 }
