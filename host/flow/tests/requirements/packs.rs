@@ -34,7 +34,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 11] = [
     ("IN_", "intent"),
     ("EV_", "event"),
     ("WF_", "workflow"),
@@ -45,6 +45,7 @@ const KINDS: [(&str, &str); 10] = [
     ("LC_", "lifecycle"),
     ("AM_", "matrix"),
     ("AS_", "assets"),
+    ("QC_", "queue"),
 ];
 
 /// The shipped modules by name; which bytes they have is of no concern here.
@@ -93,7 +94,7 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         assert_eq!(files.len(), there, "{}", examples.display());
         told += 1;
     }
-    assert_eq!(told, 7);
+    assert_eq!(told, 8);
 }
 
 #[test]

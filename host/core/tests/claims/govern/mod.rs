@@ -2,5 +2,7 @@
 
 mod codes;
 mod flow;
+mod mixed;
+mod queue;
 mod rules;
 pub(crate) mod world;
