@@ -15,7 +15,7 @@ use crate::govern::world::{Said, Told, World, key};
 use crate::support::digest;
 
 /// The packs that have a story, and the packs that each names.
-const PACKS: [(&str, &[&str]); 7] = [
+const PACKS: [(&str, &[&str]); 8] = [
     ("base", &[]),
     ("assets", &["base"]),
     ("settlement", &["base", "assets"]),
@@ -23,6 +23,7 @@ const PACKS: [(&str, &[&str]); 7] = [
     ("parameters", &["base"]),
     ("tender", &["base", "assets"]),
     ("auction", &["base", "assets"]),
+    ("wst", &["base"]),
 ];
 
 fn folder(pack: &str) -> PathBuf {
@@ -35,7 +36,7 @@ fn json_of(path: &Path) -> Value {
 }
 
 /// The artifacts of packs by their codes. A code that two packs have stays twice, so that compiling finds it.
-fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
+pub(crate) fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for pack in packs {
         for file in std::fs::read_dir(folder(pack).join("artifacts")).unwrap() {
@@ -46,7 +47,7 @@ fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
     found
 }
 
-fn compile(packs: &[&str]) -> Protocol {
+pub(crate) fn compile(packs: &[&str]) -> Protocol {
     let artifacts = artifacts(packs);
     let compiled = Protocol::compile(digest(&packs.join("+")), artifacts.iter().map(|(code, value)| (code.as_str(), value)));
     let rules = compiled.unwrap_or_else(|problems| panic!("{packs:?}: {}", listed(&problems)));
@@ -62,7 +63,7 @@ fn listed(problems: &[Problem]) -> String {
 }
 
 /// All packs with governance, as a workspace seals them.
-fn everything() -> Protocol {
+pub(crate) fn everything() -> Protocol {
     let packs: Vec<&str> = PACKS.iter().map(|(pack, _)| *pack).collect();
     compile(&packs)
 }
@@ -172,7 +173,7 @@ fn later(at: &str, seconds: u32) -> String {
 }
 
 /// Tells a story, asserts every step, and folds what it left once more. Answers the ledger and the codes that were given.
-fn tell(pack: &str, rules: &Protocol) -> (World, Vec<String>) {
+pub(crate) fn tell(pack: &str, rules: &Protocol) -> (World, Vec<String>) {
     let story = json_of(&folder(pack).join("examples/story.json"));
     let mut teller = Teller::new(pack, rules.clone());
     let (mut wrong, mut codes) = (Vec::new(), Vec::new());
@@ -200,7 +201,7 @@ fn tell(pack: &str, rules: &Protocol) -> (World, Vec<String>) {
 #[test]
 fn all_packs_together_are_one_protocol() {
     let rules = everything();
-    assert_eq!(rules.accounts().len(), 6, "{:?}", rules.accounts());
+    assert_eq!(rules.accounts().len(), 9, "{:?}", rules.accounts());
     let actions: usize = rules.lifecycles().map(|lifecycle| lifecycle.actions.len()).sum();
     assert!(actions >= 49, "{actions}");
     // What is said under all of them is said of the same rows as under few: a pack adds and changes nothing.

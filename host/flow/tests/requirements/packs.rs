@@ -90,6 +90,11 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         }
         files.sort();
         files.dedup();
+        // Payloads of runs are told by the pack itself.
+        let about: Value = serde_json::from_slice(&std::fs::read(examples.with_file_name("pack.json")).unwrap()).unwrap();
+        let payloads = about["examples"].as_array().into_iter().flatten().filter_map(|example| example["payload"].as_str());
+        files.extend(payloads.map(|file| examples.join(file)));
+        assert!(files.iter().all(|file| file.is_file()), "{files:?}");
         let there = std::fs::read_dir(&examples).unwrap().filter(|file| file.as_ref().unwrap().file_name() != "story.json").count();
         assert_eq!(files.len(), there, "{}", examples.display());
         told += 1;
