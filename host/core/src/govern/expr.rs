@@ -255,5 +255,7 @@ fn spelled(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 fn unknown(text: &str) -> String {
-    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor`, `at` and `state` are, and their `.id`")
+    format!(
+        "`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor`, `at` and `state` are, and their `.id`"
+    )
 }

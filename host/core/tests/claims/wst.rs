@@ -150,9 +150,14 @@ fn w_01_w_31_w_52_the_pilot_goes_from_intent_to_confirmation_in_the_documented_o
     pilot.execute(ONE).unwrap();
     let kept = pilot.row(ONE).kept;
     assert_eq!(kept["transfer_id"], "XFR-EXQ-20260417-1");
-    assert!(kept["uts_id"].as_str().unwrap().starts_with("UTS-RUN-") && kept["uts_cid"].as_str().unwrap().starts_with("sha256:"), "{kept:?}");
+    assert!(
+        kept["uts_id"].as_str().unwrap().starts_with("UTS-RUN-") && kept["uts_cid"].as_str().unwrap().starts_with("sha256:"),
+        "{kept:?}"
+    );
     pilot.step(WORKER, ONE, Step::Settle(None), json!({})).unwrap();
-    pilot.step("Actor:ruth", ONE, Step::Fulfill(None), json!({"proof": "digest", "evidence": format!("sha256:{}", "cd".repeat(32))})).unwrap();
+    pilot
+        .step("Actor:ruth", ONE, Step::Fulfill(None), json!({"proof": "digest", "evidence": format!("sha256:{}", "cd".repeat(32))}))
+        .unwrap();
     let about = [ONE, "Intent:INT-20260417-1"];
     let records = pilot.world.entries.iter().flat_map(|entry| &entry.records).filter(|record| about.contains(&record.subject.as_str()));
     let events: Vec<&str> = records.map(|record| record.action.as_str()).collect();
@@ -194,8 +199,13 @@ fn w_02_w_03_w_04_a_user_interface_creates_candidates_and_a_page_of_the_city_not
     }
     assert_eq!(pilot.beside("Actor:city-page", "intent.accepted", "Intent:INT-20260417-2", json!({})).unwrap_err(), "authority_role");
     // All that rows give to a user interface.
-    let granted: Vec<&String> =
-        pilot.rules().rows().iter().filter(|row| row.decl.roles.iter().any(|role| role == "ui")).flat_map(|row| &row.decl.actions).collect();
+    let granted: Vec<&String> = pilot
+        .rules()
+        .rows()
+        .iter()
+        .filter(|row| row.decl.roles.iter().any(|role| role == "ui"))
+        .flat_map(|row| &row.decl.actions)
+        .collect();
     assert_eq!(granted, ["intent.created"]);
     assert!(pilot.rules().rows().iter().all(|row| !row.decl.roles.iter().any(|role| role == "city")));
 }
@@ -236,7 +246,9 @@ fn w_11_w_12_w_13_w_14_w_15_each_omission_of_a_creation_is_refused_separately() 
     }
     assert_eq!(code("value_class", json!("EUR")), "payload_type");
     assert_eq!(code("quantity", json!("-1")), "payload_type");
-    for (member, other) in [("quantity", "11"), ("to_member", "line-crew"), ("value_class", "GRANT_USD"), ("unit_id", "JWP-U1"), ("seat_id", "none")] {
+    for (member, other) in
+        [("quantity", "11"), ("to_member", "line-crew"), ("value_class", "GRANT_USD"), ("unit_id", "JWP-U1"), ("seat_id", "none")]
+    {
         assert_eq!(code(member, json!(other)), "guard_field_equals", "{member}");
     }
 }
@@ -270,12 +282,13 @@ fn w_17_w_18_w_19_w_20_w_21_each_reason_has_its_word_and_its_group() {
     let mut nothing = good.clone();
     nothing.payload = json!({});
     assert_eq!(groups(&pilot.preview(&nothing)), ["intent_ok", "authority_ok", "project_ok", "economic_ok"], "all groups are evaluated");
-    pilot.beside("Actor:desk", "intent.created", "Intent:INT-20260418-9", {
-        let mut terms = good.payload.clone();
-        terms.as_object_mut().unwrap().remove("intent_id");
-        terms
-    })
-    .unwrap();
+    pilot
+        .beside("Actor:desk", "intent.created", "Intent:INT-20260418-9", {
+            let mut terms = good.payload.clone();
+            terms.as_object_mut().unwrap().remove("intent_id");
+            terms
+        })
+        .unwrap();
     let mut early = good.clone();
     early.payload["intent_id"] = json!("INT-20260418-9");
     assert_eq!(reason(&pilot.preview(&early)), "intent_not_accepted");

@@ -77,7 +77,8 @@ impl Governance {
 
     /// The workflows that a queue contract runs, and where it says so.
     pub(crate) fn workflows(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let places = [("workflow", "/workflow"), ("settlement.workflow", "/settlement/workflow"), ("fulfillment.workflow", "/fulfillment/workflow")];
+        let places =
+            [("workflow", "/workflow"), ("settlement.workflow", "/settlement/workflow"), ("fulfillment.workflow", "/fulfillment/workflow")];
         let contract = self.code().starts_with("QC_");
         places.into_iter().filter(move |_| contract).filter_map(|(at, pointer)| Some((at, self.0.pointer(pointer)?.as_str()?)))
     }

@@ -91,7 +91,10 @@ fn w_45_what_a_queue_contract_runs_is_in_the_set() {
     }
     queued.clone().with("QC_LETTER_V0", "/binding", json!("RB_ABSENT_V0")).refused("missing_artifact", "RB_ABSENT_V0");
     let check = "/validation/0/checks/1";
-    queued.clone().with("QC_LETTER_V0", &format!("{check}/capability"), json!("CT_PURE_ABSENT_V0")).refused("missing_artifact", "CT_PURE_ABSENT_V0");
+    queued
+        .clone()
+        .with("QC_LETTER_V0", &format!("{check}/capability"), json!("CT_PURE_ABSENT_V0"))
+        .refused("missing_artifact", "CT_PURE_ABSENT_V0");
     queued.clone().with("QC_LETTER_V0", &format!("{check}/module"), json!("absent")).refused("unknown_module", "absent");
 }
 

@@ -143,7 +143,8 @@ impl<'a> Checker<'a> {
                 self.problem("duplicate_action", at.clone(), format!("`{name}` has two roles"));
             }
             let Some(action) = self.lifecycle.actions.get(name) else {
-                let detail = format!("`{name}` is no action of `{}`, there are: {}", self.decl.record, listed(self.lifecycle.actions.keys()));
+                let detail =
+                    format!("`{name}` is no action of `{}`, there are: {}", self.decl.record, listed(self.lifecycle.actions.keys()));
                 self.problem("unknown_action", at, detail);
                 continue;
             };
@@ -215,7 +216,11 @@ impl<'a> Checker<'a> {
             let Ok(expr) = Expr::parse(&Value::String(key.clone())) else { continue };
             let known = |reference: &&Reference| matches!(reference, Reference::Kept(_) | Reference::Subject | Reference::Id);
             if !expr.references().iter().all(known) {
-                self.problem("bad_key", "actions.execute", format!("`{key}` is not known before the execution: it names more than the item"));
+                self.problem(
+                    "bad_key",
+                    "actions.execute",
+                    format!("`{key}` is not known before the execution: it names more than the item"),
+                );
             }
         }
     }
@@ -434,7 +439,8 @@ impl<'a> Checker<'a> {
             let detail = "the action needs a required member `proof` of type `name`, `one_of` the proofs of the contract";
             self.problem("bad_proof", "fulfillment.proofs", detail);
         }
-        for (proof, types) in [(Proof::Digest, [FieldType::Digest].as_slice()), (Proof::Milestone, &[FieldType::Name, FieldType::Subject])] {
+        for (proof, types) in [(Proof::Digest, [FieldType::Digest].as_slice()), (Proof::Milestone, &[FieldType::Name, FieldType::Subject])]
+        {
             let Some(member) = needs(proof).filter(|_| fulfillment.proofs.contains(&proof)) else { continue };
             if action.fields.get(member).is_none_or(|field| !types.contains(&field.type_)) {
                 self.problem("bad_proof", "fulfillment.proofs", format!("a proof by `{}` needs the member `{member}`", proof.as_str()));

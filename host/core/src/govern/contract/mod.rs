@@ -327,13 +327,7 @@ struct About<'a> {
 
 impl<'a> About<'a> {
     /// About an item that is there.
-    fn of<V: StateView + ?Sized>(
-        rules: &'a Protocol,
-        contract: &'a Contract,
-        view: &V,
-        about: &Item<'a>,
-        action: &str,
-    ) -> Answer<Self, V> {
+    fn of<V: StateView + ?Sized>(rules: &'a Protocol, contract: &'a Contract, view: &V, about: &Item<'a>, action: &str) -> Answer<Self, V> {
         let row = item(contract, view, about.subject)?;
         Self::new(rules, contract, about, action, Some(row))
     }

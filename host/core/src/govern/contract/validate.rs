@@ -113,12 +113,8 @@ pub fn preview<V: StateView + ?Sized>(
     }
     let members = record.payload.as_object();
     let kept = |name: &String| said.action.fields.get(name).is_some_and(|field| field.keep);
-    let kept: Map<String, Value> = members
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| kept(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let kept: Map<String, Value> =
+        members.into_iter().flatten().filter(|(name, _)| kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
     let row = SubjectRow {
         active: None,
         actors: BTreeMap::from([(queue.clone(), record.actor.clone())]),

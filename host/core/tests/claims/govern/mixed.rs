@@ -68,8 +68,18 @@ fn w_27_a_run_and_what_follows_from_it_are_one_entry_that_verifies_and_folds() {
         fold(&of, &Told, &entries).1.first().map(|finding| finding.code)
     };
     assert_eq!(find(&|entry| entry.records[0].actor = "Actor:ann".into()), Some("entry_unauthorised"));
-    assert_eq!(find(&|entry| { entry.records[1].refs.remove("run"); }), Some("entry_unauthorised"));
-    assert_eq!(find(&|entry| { entry.records.remove(0); }), Some("entry_unauthorised"));
+    assert_eq!(
+        find(&|entry| {
+            entry.records[1].refs.remove("run");
+        }),
+        Some("entry_unauthorised")
+    );
+    assert_eq!(
+        find(&|entry| {
+            entry.records.remove(0);
+        }),
+        Some("entry_unauthorised")
+    );
     assert_eq!(find(&|entry| entry.decided[0] = "AM_SAMPLE_V0#clerk".into()), Some("entry_decided"));
     assert_eq!(find(&|entry| entry.records.reverse()), Some("entry_receipt"));
     let last = world.entries.last().unwrap();

@@ -36,10 +36,18 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/record", json!("PROBE"), &["member_of_kind QC_JOB_V0 record"]);
     check("/prefix", json!("A:B"), &["bad_word QC_JOB_V0 prefix"]);
     check("/actions/void", json!("ORDER.OPEN"), &["unknown_action QC_JOB_V0 actions.void"]);
-    check("/actions/void", json!("JOB.FAIL"), &["duplicate_action QC_JOB_V0 actions.void", "action_role QC_JOB_V0 actions.void", "fact_forged QC_JOB_V0 actions"]);
+    check(
+        "/actions/void",
+        json!("JOB.FAIL"),
+        &["duplicate_action QC_JOB_V0 actions.void", "action_role QC_JOB_V0 actions.void", "fact_forged QC_JOB_V0 actions"],
+    );
     check("/actions/queue", json!("JOB.EXECUTE"), &["action_role QC_JOB_V0 actions.queue"]);
     check("/actions/settle", json!("JOB.EXECUTE"), &["settlement_modes QC_JOB_V0 actions.settle", "action_role QC_JOB_V0 actions.settle"]);
-    check("/actions/attest", json!("JOB.EXECUTE"), &["settlement_modes QC_JOB_V0 actions.attest", "bad_proof QC_JOB_V0 actions.attest", "attester_worker QC_JOB_V0 actions.attest"]);
+    check(
+        "/actions/attest",
+        json!("JOB.EXECUTE"),
+        &["settlement_modes QC_JOB_V0 actions.attest", "bad_proof QC_JOB_V0 actions.attest", "attester_worker QC_JOB_V0 actions.attest"],
+    );
     check("/actions/fulfill", json!("JOB.VOID"), &["bad_proof QC_JOB_V0 fulfillment", "action_role QC_JOB_V0 actions.fulfill"]);
     check("/facts/done", Value::Null, &["unlisted_state QC_JOB_V0 facts.done", "action_role QC_JOB_V0 actions.execute"]);
     check("/facts/other", json!([]), &["unknown_state QC_JOB_V0 facts.other"]);
@@ -54,16 +62,32 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/validation", guard(json!({"guard": "exists", "subject": "Job:1"})), &["bad_shape QC_JOB_V0 "]);
     check("/validation", guard(json!({"guard": "exists", "subject": "Job:1", "reason": "r", "extra": 1})), &["bad_shape QC_JOB_V0 "]);
     check("/validation", guard(json!({"capability": "CT_A_V0", "module": "m", "reason": "r", "extra": 1})), &["bad_shape QC_JOB_V0 "]);
-    check("/validation", guard(json!({"capability": "CS_A_V0", "module": "m", "reason": "r"})), &["bad_invariant QC_JOB_V0 validation.0.checks.0"]);
+    check(
+        "/validation",
+        guard(json!({"capability": "CS_A_V0", "module": "m", "reason": "r"})),
+        &["bad_invariant QC_JOB_V0 validation.0.checks.0"],
+    );
     for foreign in ["$.kept.none", "$.payload.n"] {
-        check("/validation", guard(json!({"guard": "field_positive", "field": foreign, "reason": "r"})), &["unknown_field QC_JOB_V0 validation.0.checks.0"]);
+        check(
+            "/validation",
+            guard(json!({"guard": "field_positive", "field": foreign, "reason": "r"})),
+            &["unknown_field QC_JOB_V0 validation.0.checks.0"],
+        );
     }
     for run in ["$.run.id", "$.run.receipt", "$.run.context", "$.output.x"] {
-        check("/validation", guard(json!({"guard": "field_positive", "field": run, "reason": "r"})), &["bad_expression QC_JOB_V0 validation.0.checks.0"]);
+        check(
+            "/validation",
+            guard(json!({"guard": "field_positive", "field": run, "reason": "r"})),
+            &["bad_expression QC_JOB_V0 validation.0.checks.0"],
+        );
         check("/payload/n", json!(run), &["bad_expression QC_JOB_V0 payload.n"]);
         assert_eq!(of("/execute/run", json!(run)), Vec::<String>::new());
     }
-    check("/validation", guard(json!({"guard": "field_in", "field": "$.kept.n", "values": [], "reason": "r"})), &["bad_guard QC_JOB_V0 validation.0.checks.0"]);
+    check(
+        "/validation",
+        guard(json!({"guard": "field_in", "field": "$.kept.n", "values": [], "reason": "r"})),
+        &["bad_guard QC_JOB_V0 validation.0.checks.0"],
+    );
     check("/payload/n", json!("$.at"), &["bad_expression QC_JOB_V0 payload.n"]);
     check("/payload/n", json!("$.run.other"), &["bad_expression QC_JOB_V0 payload.n"]);
     check("/execute/more", json!(1), &["unknown_field QC_JOB_V0 execute.more"]);
@@ -73,7 +97,11 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/settlement", json!({"mode": "none", "payload": {"a": 1}}), &["bad_workflow QC_JOB_V0 settlement.workflow"]);
     check("/settlement", json!({}), &["settlement_modes QC_JOB_V0 settlement"]);
     check("/settlement", json!({"mode": "internal"}), &["settlement_modes QC_JOB_V0 actions.settle"]);
-    check("/settlement", json!({"mode": "external"}), &["settlement_modes QC_JOB_V0 actions.settle", "settlement_modes QC_JOB_V0 actions.attest"]);
+    check(
+        "/settlement",
+        json!({"mode": "external"}),
+        &["settlement_modes QC_JOB_V0 actions.settle", "settlement_modes QC_JOB_V0 actions.attest"],
+    );
     check("/settlement", json!({"mode": "none", "fields": {"a": 1}}), &["unknown_field QC_JOB_V0 settlement.fields"]);
     check("/settlement", json!({"by": "$.kept.n", "modes": {"1": "none"}}), &["settlement_modes QC_JOB_V0 settlement.by"]);
     check("/settlement", json!({"by": "$.id", "modes": {"1": "none"}}), &["settlement_modes QC_JOB_V0 settlement.by"]);
