@@ -86,18 +86,18 @@ impl<'a> Checker<'a> {
         let fulfill_payload = decl.fulfillment.as_ref().map(|fulfillment| &fulfillment.payload);
         Contract {
             groups,
-            payload: self.members("payload", &decl.payload, &nothing, Speaks::OfTheItem),
-            execute: self.members("execute", &decl.execute, &nothing, Speaks::OfTheRun),
+            payload: self.members("payload", &decl.payload, &nothing, Speaks::Item),
+            execute: self.members("execute", &decl.execute, &nothing, Speaks::Run),
             by,
             settle: self.members(
                 "settlement.fields",
                 &decl.settlement.fields,
                 &nothing,
-                if run_settles { Speaks::OfTheRun } else { Speaks::OfTheRecord },
+                if run_settles { Speaks::Run } else { Speaks::Record },
             ),
-            settle_payload: self.members("settlement.payload", &decl.settlement.payload, &nothing, Speaks::OfTheItem),
+            settle_payload: self.members("settlement.payload", &decl.settlement.payload, &nothing, Speaks::Item),
             fulfill_payload: fulfill_payload
-                .map(|payload| self.members("fulfillment.payload", payload, &nothing, Speaks::OfTheItem))
+                .map(|payload| self.members("fulfillment.payload", payload, &nothing, Speaks::Item))
                 .unwrap_or_default(),
             decl: decl.clone(),
         }
@@ -333,10 +333,10 @@ impl<'a> Checker<'a> {
     fn members(&mut self, at: &str, members: &Members, nothing: &ActionDecl, speaks: Speaks) -> BTreeMap<String, Expr> {
         let mut compiled = BTreeMap::new();
         for (name, value) in members {
-            let mut compiler = self.compiler(nothing, at.to_owned(), speaks == Speaks::OfTheRun);
+            let mut compiler = self.compiler(nothing, at.to_owned(), speaks == Speaks::Run);
             let Some(expr) = compiler.expr(name, value) else { continue };
             let foreign = |reference: &&Reference| matches!(reference, Reference::Actor | Reference::At | Reference::State);
-            if speaks == Speaks::OfTheItem && expr.references().iter().any(foreign) {
+            if speaks == Speaks::Item && expr.references().iter().any(foreign) {
                 compiler.problem("bad_expression", name, "what a run is given says the same each time: only the item is spoken of");
             }
             compiled.insert(name.clone(), expr);
@@ -453,11 +453,11 @@ impl<'a> Checker<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     /// The item alone.
-    OfTheItem,
+    Item,
     /// The item, who speaks, and when.
-    OfTheRecord,
+    Record,
     /// The run too.
-    OfTheRun,
+    Run,
 }
 
 fn requires(action: &ActionDecl, name: &str, type_: FieldType) -> bool {

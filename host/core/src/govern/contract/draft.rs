@@ -72,7 +72,9 @@ pub fn draft<V: StateView + ?Sized>(
     }
     let mut said = match step {
         Step::Queue => About::new(rules, contract, about, action, None)?,
-        _ => About::of(rules, contract, view, about, action)?,
+        Step::Execute(_) | Step::Attest | Step::Settle(_) | Step::Fulfill(_) | Step::Fail | Step::Void => {
+            About::of(rules, contract, view, about, action)?
+        }
     };
     let mut payload = match step {
         Step::Execute(_) => resolved(&contract.execute, said.scope(run)),
