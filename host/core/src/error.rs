@@ -47,6 +47,11 @@ pub enum Refusal {
         /// Position of the record in the batch.
         record: usize,
     },
+    /// A run receipt that does not begin its entry, or a second one: an entry is about one run.
+    Receipt {
+        /// Position of the record in the batch.
+        record: usize,
+    },
     /// An entry does not say for each governed record which row allowed it.
     Decided {
         /// Rows named.
@@ -107,6 +112,7 @@ impl Refusal {
             Self::KindNotInForce { .. } => "record_kind_not_in_force",
             Self::FieldNotInForce { .. } => "record_field_not_in_force",
             Self::Ungoverned { .. } => "entry_ungoverned",
+            Self::Receipt { .. } => "entry_receipt",
             Self::Decided { .. } => "entry_decided",
             Self::Time { .. } => "entry_time",
             Self::Head { .. } => "head_inconsistent",
@@ -135,6 +141,7 @@ impl fmt::Display for Refusal {
                 write!(f, "record {record}: `{field}` has no place in a run receipt")
             }
             Self::Ungoverned { record } => write!(f, "record {record} is governed and nobody judged it"),
+            Self::Receipt { record } => write!(f, "record {record} is a run receipt: an entry holds at most one, and begins with it"),
             Self::Decided { got, expected } => write!(f, "{got} deciding rows are named, {expected} are needed"),
             Self::Time { at } => write!(f, "`{at}` is not an RFC 3339 instant in UTC with at most six fractional digits"),
             Self::Head { size, leaves } => write!(f, "the head claims {size} entries and its tree holds {leaves}"),
@@ -158,6 +165,7 @@ impl core::error::Error for Refusal {
             | Self::KindNotInForce { .. }
             | Self::FieldNotInForce { .. }
             | Self::Ungoverned { .. }
+            | Self::Receipt { .. }
             | Self::Decided { .. }
             | Self::Time { .. }
             | Self::Head { .. }

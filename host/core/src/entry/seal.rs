@@ -180,5 +180,14 @@ fn check_content(origin: &str, records: &[Record]) -> Result<(), Refusal> {
     if records.is_empty() {
         return Err(Refusal::NoRecords);
     }
-    records.iter().enumerate().try_for_each(|(nth, record)| record.check(nth))
+    records.iter().enumerate().try_for_each(|(nth, record)| record.check(nth))?;
+    check_receipts(records)
+}
+
+/// An entry is about at most one run, and begins with its receipt: what follows was done by it.
+pub(crate) fn check_receipts(records: &[Record]) -> Result<(), Refusal> {
+    match records.iter().skip(1).position(Record::is_run) {
+        Some(nth) => Err(Refusal::Receipt { record: nth.saturating_add(1) }),
+        None => Ok(()),
+    }
 }

@@ -56,6 +56,7 @@ impl Protocol {
             seats: BTreeSet::new(),
             actions,
             decisions: None,
+            contracts: BTreeMap::new(),
         }
     }
 }

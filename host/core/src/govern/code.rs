@@ -132,12 +132,14 @@ codes! {
         LifecycleEdge "lifecycle_edge" "the action does not leave the state in which the subject is" ""
     }
     Guards {
+        ExecutionRun "execution_run" "what a queue contract executes is recorded with the receipt of its run" "queue the item; a worker executes it"
         GuardStateIn "guard_state_in" "a subject is in none of the states asked for" ""
         GuardExists "guard_exists" "a subject does not exist" ""
         GuardKeyUnconsumed "guard_key_unconsumed" "a key was used up already" ""
         GuardVersionRatified "guard_version_ratified" "a chain has no active version, or another one" ""
         GuardActorsDistinct "guard_actors_distinct" "the actor has done one of the other actions" "let somebody else do this"
         GuardFieldEquals "guard_field_equals" "two values differ, or one is missing" ""
+        GuardFieldIn "guard_field_in" "a value is none of those listed, or missing" ""
         GuardFieldPositive "guard_field_positive" "a value is not above zero" ""
         GuardTimeWindow "guard_time_window" "outside the window of time" ""
         InvariantViolated "invariant_violated" "an invariant answered something else than SUCCESS" ""

@@ -224,6 +224,13 @@ pub enum GuardDecl {
         /// The other.
         right: Value,
     },
+    /// A value is one of those listed.
+    FieldIn {
+        /// Which.
+        field: String,
+        /// The values, as they are.
+        values: Vec<Value>,
+    },
     /// A value is above zero.
     FieldPositive {
         /// Which.

@@ -12,6 +12,7 @@ use core::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::contract::RunFacts;
 use crate::entry::Record;
 
 /// A reference to something that the record, its subject or its entry says.
@@ -33,8 +34,25 @@ pub(super) enum Reference {
     Record,
     /// The hash of its entry; only once there is one.
     Entry,
+    /// The state of the subject before the record.
+    State,
+    /// What is said of the run that carried something out.
+    Run(RunMember),
+    /// A member of that run's output.
+    Output(String),
     /// What follows the colon of a member that names a subject or an actor, as names of accounts need it.
     IdOf(Box<Self>),
+}
+
+/// What can be said of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunMember {
+    /// Its identifier.
+    Id,
+    /// `record_hash` of its receipt.
+    Receipt,
+    /// `context_hash` of its output.
+    Context,
 }
 
 /// A compiled expression.
@@ -62,9 +80,12 @@ pub(super) enum Part {
 pub(super) struct Scope<'a> {
     pub(super) record: &'a Record,
     pub(super) kept: Option<&'a Map<String, Value>>,
+    pub(super) state: Option<&'a str>,
     pub(super) at: &'a str,
     /// Where the record stands, once it does. While it is judged it stands nowhere.
     pub(super) place: Option<Place<'a>>,
+    /// The run that carried it out; nothing while a record is judged.
+    pub(super) run: Option<&'a RunFacts>,
 }
 
 /// Hashes of a record and of its entry, as text.
@@ -152,12 +173,19 @@ impl Expr {
 
 impl Reference {
     fn parse(path: &str) -> Option<Self> {
+        // Not the part of something after its colon: a run is named without its type.
+        if path == "run.id" {
+            return Some(Self::Run(RunMember::Id));
+        }
         if let Some(whole) = path.strip_suffix(".id") {
             return Self::parse(whole).filter(|whole| !matches!(whole, Self::IdOf(_))).map(|whole| Self::IdOf(Box::new(whole)));
         }
         match path.split_once('.') {
             Some(("payload", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Payload(member.to_owned())),
             Some(("kept", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Kept(member.to_owned())),
+            Some(("output", member)) if !member.is_empty() && !member.contains('.') => Some(Self::Output(member.to_owned())),
+            Some(("run", "receipt")) => Some(Self::Run(RunMember::Receipt)),
+            Some(("run", "context")) => Some(Self::Run(RunMember::Context)),
             Some(_) => None,
             None => match path {
                 "subject" => Some(Self::Subject),
@@ -166,6 +194,7 @@ impl Reference {
                 "at" => Some(Self::At),
                 "record" => Some(Self::Record),
                 "entry" => Some(Self::Entry),
+                "state" => Some(Self::State),
                 _ => None,
             },
         }
@@ -175,7 +204,17 @@ impl Reference {
     fn whole(&self) -> &Self {
         match self {
             Self::IdOf(whole) => whole,
-            Self::Payload(_) | Self::Kept(_) | Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry => self,
+            Self::Payload(_)
+            | Self::Kept(_)
+            | Self::Subject
+            | Self::Id
+            | Self::Actor
+            | Self::At
+            | Self::Record
+            | Self::Entry
+            | Self::State
+            | Self::Run(_)
+            | Self::Output(_) => self,
         }
     }
 
@@ -183,7 +222,8 @@ impl Reference {
         match self {
             Self::Payload(member) => scope.record.payload.get(member).map(Cow::Borrowed),
             Self::Kept(member) => scope.kept?.get(member).map(Cow::Borrowed),
-            Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry | Self::IdOf(_) => {
+            Self::Output(member) => scope.run?.output.get(member).map(Cow::Borrowed),
+            Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry | Self::State | Self::Run(_) | Self::IdOf(_) => {
                 self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned())))
             }
         }
@@ -200,6 +240,16 @@ impl Reference {
             Self::At => Some(Cow::Borrowed(scope.at)),
             Self::Record => scope.place.map(|place| Cow::Borrowed(place.record)),
             Self::Entry => scope.place.map(|place| Cow::Borrowed(place.entry)),
+            Self::State => scope.state.map(Cow::Borrowed),
+            Self::Output(member) => spelled(scope.run?.output.get(member)?),
+            Self::Run(member) => {
+                let run = scope.run?;
+                Some(match member {
+                    RunMember::Id => Cow::Borrowed(run.id.as_str()),
+                    RunMember::Receipt => Cow::Owned(format!("{}", run.receipt)),
+                    RunMember::Context => Cow::Owned(format!("{}", run.context)),
+                })
+            }
             Self::IdOf(whole) => match whole.text(scope)? {
                 Cow::Borrowed(text) => text.split_once(':').map(|(_, id)| Cow::Borrowed(id)),
                 Cow::Owned(text) => text.split_once(':').map(|(_, id)| Cow::Owned(id.to_owned())),
@@ -224,5 +274,7 @@ fn spelled(value: &Value) -> Option<Cow<'_, str>> {
 }
 
 fn unknown(text: &str) -> String {
-    format!("`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor` and `at` are, and their `.id`")
+    format!(
+        "`{text}` is no reference: `payload.<member>`, `kept.<member>`, `subject`, `id`, `actor`, `at` and `state` are, and their `.id`"
+    )
 }

@@ -28,25 +28,33 @@ use crate::time::Instant;
 impl Case<'_> {
     /// What expressions are resolved against.
     pub(super) fn scope(&self) -> Scope<'_> {
-        Scope { record: self.record, kept: self.subject.as_ref().map(|row| &row.kept), at: self.entry.at, place: None }
+        let subject = self.subject.as_deref();
+        let state = subject.and_then(|row| row.state.as_deref());
+        Scope { record: self.record, kept: subject.map(|row| &row.kept), state, at: self.entry.at, place: None, run: None }
     }
 }
 
 pub(super) fn check<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>) -> Staged<(), V> {
-    for GuardOf { of, guard } in &case.action.guards {
-        let other = match of.as_ref().map(|of| of.text(case.scope())) {
-            // Without `of`, or with one that leads nowhere.
-            None | Some(None) => None,
-            Some(Some(subject)) => state.subject(&subject)?,
-        };
-        let kept = if of.is_some() { other.as_ref() } else { case.subject.as_ref() };
-        let scope = Scope { kept: kept.map(|row| &row.kept), ..case.scope() };
-        one(case, state, scope, guard)?;
+    for guard in &case.action.guards {
+        holds(case, state, guard)?;
     }
     for invariant in &case.action.invariants {
         ask(case, state, invariant)?;
     }
     Ok(())
+}
+
+/// Whether a guard holds, with `kept` as that of the other subject where it names one.
+pub(super) fn holds<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, guard: &GuardOf) -> Staged<(), V> {
+    let GuardOf { of, guard } = guard;
+    let other = match of.as_ref().map(|of| of.text(case.scope())) {
+        // Without `of`, or with one that leads nowhere.
+        None | Some(None) => None,
+        Some(Some(subject)) => state.subject(&subject)?,
+    };
+    let kept = if of.is_some() { other.as_ref() } else { case.subject.as_ref() };
+    let scope = Scope { kept: kept.map(|row| &row.kept), ..case.scope() };
+    one(case, state, scope, guard)
 }
 
 /// A text that must be there for the guard to hold.
@@ -97,6 +105,10 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, scope
             let holds = matches!((left.value(scope), right.value(scope)), (Some(a), Some(b)) if a == b);
             fail(holds, GovernCode::GuardFieldEquals, &|| "the two values differ, or one is missing".to_owned())
         }
+        Guard::FieldIn { field, values } => {
+            let holds = field.value(scope).is_some_and(|value| values.contains(&value));
+            fail(holds, GovernCode::GuardFieldIn, &|| "the value is none of those listed, or missing".to_owned())
+        }
         Guard::FieldPositive { field } => {
             let value = field.value(scope);
             let holds = value.is_some_and(|value| match &*value {
@@ -120,7 +132,7 @@ fn one<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, scope
 }
 
 /// Asks an invariant.
-fn ask<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, invariant: &InvariantDecl) -> Staged<(), V> {
+pub(super) fn ask<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>, invariant: &InvariantDecl) -> Staged<(), V> {
     let input = input(case, state)?;
     match case.outside.invariant(&invariant.module, &invariant.capability, &input) {
         Ok(Holds::Yes) => Ok(()),

@@ -21,10 +21,10 @@ use super::posting::Leg;
 use super::row::{OpenVersion, SubjectRow};
 use super::rules::{Action, Lifecycle, Protocol};
 use super::{apply, chain, guard, lifecycle, posting, schema};
-use crate::entry::Record;
+use crate::entry::{Record, check_receipts};
 use crate::error::Refusal;
 use crate::hash::{Digest, record_hash};
-use crate::receipt;
+use crate::receipt::{self, RunReceipt};
 use crate::state::{Space, StateDelta, StateView};
 
 /// What an entry says about all of its records.
@@ -208,6 +208,14 @@ pub(super) struct Case<'a> {
     pub(super) hash: Digest,
     pub(super) subject: Option<Rc<SubjectRow>>,
     pub(super) legs: Vec<Leg<'a>>,
+    /// The run whose receipt begins the entry.
+    pub(super) run: Option<&'a EntryRun>,
+}
+
+/// The receipt that the other records of an entry belong to.
+pub(super) struct EntryRun {
+    pub(super) receipt: RunReceipt,
+    pub(super) hash: Digest,
 }
 
 impl Case<'_> {
@@ -232,11 +240,19 @@ pub fn judge<V: StateView + ?Sized>(
     entry: &EntryContext<'_>,
     records: &[Record],
 ) -> Result<Judgement, JudgeError<V::Error>> {
+    check_receipts(records)?;
     let mut state = Overlay::new(view);
+    let mut run = None;
     let (mut decided, mut rows) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for (nth, record) in records.iter().enumerate() {
         let mut looked_at = Vec::new();
-        let answer = judge_record(rules, &mut state, outside, entry, (nth, record), &mut looked_at);
+        let answer = match record.is_run() {
+            true => judge_run(entry, (nth, record), records.len() > 1, &mut looked_at).map(|(row, found)| {
+                run = found;
+                row
+            }),
+            false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record), &mut looked_at),
+        };
         match answer {
             Ok(row) => {
                 decided.push(row);
@@ -257,25 +273,24 @@ fn judge_record<V: StateView + ?Sized>(
     state: &mut Overlay<'_, V>,
     outside: &dyn Outside,
     entry: &EntryContext<'_>,
+    run: Option<&EntryRun>,
     (nth, record): (usize, &Record),
     rows: &mut Vec<RowFinding>,
 ) -> Staged<String, V> {
-    if let Err(refusal) = record.check(nth) {
-        let Refusal::Field { field, .. } = refusal else { return Err(Stop::Judge(JudgeError::Entry(refusal))) };
-        return Err(Stop::Refuse(GovernCode::RecordField, alloc::format!("`{field}` is empty, too long or malformed")));
-    }
-    if record.is_run() {
-        rows.push(RowFinding { row: authority::RUN_ROW.to_owned(), outcome: RowOutcome::Allows });
-        return Ok(judge_run(record)?);
-    }
+    alone(nth, record)?;
     let (lifecycle, action, legs) = schema::check(rules, entry, record)?;
+    if let Some(run) = run.filter(|run| record.refs.get("run") != Some(&run.hash)) {
+        let detail = alloc::format!("`refs.run` is not {}, the receipt of the entry", run.hash);
+        return Err(Stop::Refuse(GovernCode::RecordField, detail));
+    }
     let canonical = |error| Stop::Judge(JudgeError::Entry(Refusal::Canonical(error)));
     let bytes = record.unsigned_bytes().map_err(canonical)?;
     let (hash, subject) = (record_hash(&bytes), state.subject(&record.subject)?);
-    let case = Case { rules, outside, entry, record, lifecycle, action, bytes, hash, subject, legs };
+    let case = Case { rules, outside, entry, record, lifecycle, action, bytes, hash, subject, legs, run };
     chain::check(&case, state)?;
     let Allowed { row } = authority::check(&case, state, rows)?;
     let moved = lifecycle::check(&case, state)?;
+    carried_out(&case)?;
     guard::check(&case, state)?;
     guard::consume(&case, state)?;
     let balances = posting::check(&case, state)?;
@@ -283,18 +298,62 @@ fn judge_record<V: StateView + ?Sized>(
     Ok(row)
 }
 
-/// A run receipt is a statement of the engine about a run, and nothing else.
-fn judge_run(record: &Record) -> Result<String, Fault> {
+/// The checks of a record by itself.
+fn alone<E>(nth: usize, record: &Record) -> Result<(), Stop<E>> {
+    match record.check(nth) {
+        Ok(()) => Ok(()),
+        Err(Refusal::Field { field, .. }) => {
+            Err(Stop::Refuse(GovernCode::RecordField, alloc::format!("`{field}` is empty, too long or malformed")))
+        }
+        Err(refusal) => Err(Stop::Judge(JudgeError::Entry(refusal))),
+    }
+}
+
+/// A run receipt is a statement of the engine about a run, and nothing else. What other records rely on is read.
+fn judge_run<E>(
+    entry: &EntryContext<'_>,
+    (nth, record): (usize, &Record),
+    relied_on: bool,
+    rows: &mut Vec<RowFinding>,
+) -> Result<(String, Option<EntryRun>), Stop<E>> {
+    alone(nth, record)?;
+    rows.push(RowFinding { row: authority::RUN_ROW.to_owned(), outcome: RowOutcome::Allows });
     if record.action != receipt::RECORD_ACTION {
-        return Err((GovernCode::RecordAction, alloc::format!("`{}` has no action `{}`", record.type_, record.action)));
+        return Err((GovernCode::RecordAction, alloc::format!("`{}` has no action `{}`", record.type_, record.action)).into());
     }
     if !record.subject.starts_with("Run:") {
-        return Err((GovernCode::RecordSubject, alloc::format!("`{}` is no run", record.subject)));
+        return Err((GovernCode::RecordSubject, alloc::format!("`{}` is no run", record.subject)).into());
     }
     if !is_engine(&record.actor) {
-        return Err((GovernCode::AuthorityNone, alloc::format!("`{}` is no engine", record.actor)));
+        return Err((GovernCode::AuthorityNone, alloc::format!("`{}` is no engine", record.actor)).into());
     }
-    Ok(authority::RUN_ROW.to_string())
+    let run = if relied_on { Some(read_run(entry, record)?) } else { None };
+    Ok((authority::RUN_ROW.to_string(), run))
+}
+
+fn read_run<E>(entry: &EntryContext<'_>, record: &Record) -> Result<EntryRun, Stop<E>> {
+    let receipt = RunReceipt::from_record(record).map_err(|refusal| (GovernCode::PayloadType, refusal.to_string()))?;
+    if receipt.snapshot != entry.protocol {
+        let detail = alloc::format!("the run was made under {}, the entry is under {}", receipt.snapshot, entry.protocol);
+        return Err((GovernCode::ChainProtocol, detail).into());
+    }
+    let hash = record.hash().map_err(|error| Stop::Judge(JudgeError::Entry(Refusal::Canonical(error))))?;
+    Ok(EntryRun { receipt, hash })
+}
+
+/// What a queue contract executes is recorded with the receipt of its run, or not at all.
+fn carried_out(case: &Case<'_>) -> Result<(), Fault> {
+    let Some(contract) = case.rules.executes(&case.record.action) else { return Ok(()) };
+    let run = case.run.map(|run| &run.receipt);
+    if run.is_some_and(|receipt| contract.executed_by(receipt)) {
+        return Ok(());
+    }
+    let got = run.map_or_else(
+        || String::from("holds no receipt"),
+        |run| alloc::format!("has a receipt of `{}` that ended in {}", run.workflow, run.exit.class.as_str()),
+    );
+    let needed = &contract.decl.workflow;
+    Err((GovernCode::ExecutionRun, alloc::format!("the entry {got}, needed is one of `{needed}` that ended in SUCCESS")))
 }
 
 /// `Engine:<fingerprint>`.

@@ -80,6 +80,16 @@ impl Protocol {
                             Reference::Kept(name) => {
                                 problem("unknown_field", &at, format!("`kept.{name}` is state, a listener is told what the record says"));
                             }
+                            Reference::State => {
+                                problem(
+                                    "bad_expression",
+                                    &at,
+                                    "`state` is of the subject now, a listener is told what the record says".to_owned(),
+                                );
+                            }
+                            Reference::Run(_) | Reference::Output(_) => {
+                                problem("bad_expression", &at, "only the record of an execution speaks of a run".to_owned());
+                            }
                             Reference::Subject
                             | Reference::Id
                             | Reference::Actor
@@ -113,7 +123,7 @@ impl Listener {
     pub fn payload(&self, heard: &Heard<'_>) -> Map<String, Value> {
         let (record, entry) = (heard.hash.to_string(), heard.entry.to_string());
         let place = Place { record: &record, entry: &entry };
-        let scope = Scope { record: heard.record, kept: None, at: heard.at, place: Some(place) };
+        let scope = Scope { record: heard.record, kept: None, state: None, at: heard.at, place: Some(place), run: None };
         let told = |(member, expr): (&String, &Expr)| expr.value(scope).map(|value| (member.clone(), value.into_owned()));
         self.payload.iter().filter_map(told).collect()
     }

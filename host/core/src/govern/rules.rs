@@ -6,6 +6,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde_json::Value;
+
+use super::contract::Contract;
 use super::declare::{AssetClass, InvariantDecl, RowDecl, Step};
 use super::expr::Expr;
 use super::field::Field;
@@ -28,6 +31,8 @@ pub struct Protocol {
     pub(super) actions: BTreeSet<String>,
     /// Type of the subjects of the lifecycle of decisions.
     pub(super) decisions: Option<String>,
+    /// Queue contracts by their codes.
+    pub(super) contracts: BTreeMap<String, Contract>,
 }
 
 /// A record type.
@@ -105,6 +110,7 @@ pub(super) enum Guard {
     VersionRatified { subject: Expr, field: Option<String>, equals: Option<Expr> },
     ActorsDistinct { actions: Vec<String>, and: Vec<Expr> },
     FieldEquals { left: Expr, right: Expr },
+    FieldIn { field: Expr, values: Vec<Value> },
     FieldPositive { field: Expr },
     TimeWindow { not_before: Option<Expr>, before: Option<Expr> },
 }
@@ -247,6 +253,17 @@ impl Protocol {
     #[must_use]
     pub const fn assets(&self) -> &BTreeMap<String, Asset> {
         &self.assets
+    }
+
+    /// The queue contracts in the order of their codes.
+    pub fn contracts(&self) -> impl Iterator<Item = &Contract> {
+        self.contracts.values()
+    }
+
+    /// The queue contract with this code.
+    #[must_use]
+    pub fn contract(&self, code: &str) -> Option<&Contract> {
+        self.contracts.get(code)
     }
 
     /// The policies that rows rely on.

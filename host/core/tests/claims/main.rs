@@ -11,3 +11,4 @@ mod stories;
 mod support;
 mod tamper;
 mod vectors;
+mod wst;

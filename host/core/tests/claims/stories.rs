@@ -15,7 +15,7 @@ use crate::govern::world::{Said, Told, World, key};
 use crate::support::digest;
 
 /// The packs that have a story, and the packs that each names.
-const PACKS: [(&str, &[&str]); 8] = [
+const PACKS: [(&str, &[&str]); 9] = [
     ("base", &[]),
     ("assets", &["base"]),
     ("budgets", &["base", "assets"]),
@@ -24,6 +24,7 @@ const PACKS: [(&str, &[&str]); 8] = [
     ("parameters", &["base"]),
     ("tender", &["base", "assets"]),
     ("auction", &["base", "assets"]),
+    ("wst", &["base"]),
 ];
 
 fn folder(pack: &str) -> PathBuf {
@@ -36,7 +37,7 @@ fn json_of(path: &Path) -> Value {
 }
 
 /// The artifacts of packs by their codes. A code that two packs have stays twice, so that compiling finds it.
-fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
+pub(crate) fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for pack in packs {
         for file in std::fs::read_dir(folder(pack).join("artifacts")).unwrap() {
@@ -47,7 +48,7 @@ fn artifacts(packs: &[&str]) -> Vec<(String, Value)> {
     found
 }
 
-fn compile(packs: &[&str]) -> Protocol {
+pub(crate) fn compile(packs: &[&str]) -> Protocol {
     sealed(packs, Vec::new())
 }
 
@@ -71,7 +72,7 @@ fn listed(problems: &[Problem]) -> String {
 }
 
 /// All packs with governance, as a workspace seals them.
-fn everything() -> Protocol {
+pub(crate) fn everything() -> Protocol {
     compile(&every_pack())
 }
 
@@ -209,7 +210,7 @@ fn later(at: &str, seconds: u32) -> String {
 }
 
 /// Tells a story, asserts every step, and folds what it left once more. Answers the ledger and the codes that were given.
-fn tell(pack: &str, packs: &[&str]) -> (World, Vec<String>) {
+pub(crate) fn tell(pack: &str, packs: &[&str]) -> (World, Vec<String>) {
     let rules = &compile(packs);
     let story = json_of(&folder(pack).join("examples/story.json"));
     let mut teller = Teller::new(pack, packs, rules.clone());
@@ -239,7 +240,7 @@ fn tell(pack: &str, packs: &[&str]) -> (World, Vec<String>) {
 #[test]
 fn all_packs_together_are_one_protocol() {
     let rules = everything();
-    assert_eq!(rules.accounts().len(), 7, "{:?}", rules.accounts());
+    assert_eq!(rules.accounts().len(), 9, "{:?}", rules.accounts());
     let actions: usize = rules.lifecycles().map(|lifecycle| lifecycle.actions.len()).sum();
     assert!(actions >= 49, "{actions}");
     // What is said under all of them is said of the same rows as under few: a pack adds and changes nothing.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::Value;
 
-/// An `LC_`, `AM_` or `AS_`: an object with a code and a summary, otherwise opaque.
+/// An `LC_`, `AM_`, `AS_` or `QC_`: an object with a code and a summary, otherwise opaque.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Governance(Value);
@@ -20,6 +20,14 @@ pub(crate) struct Called<'a> {
     pub(crate) at: String,
     pub(crate) capability: &'a str,
     pub(crate) module: Option<&'a str>,
+}
+
+impl<'a> Called<'a> {
+    /// Nothing where no capability is called.
+    fn read(at: String, call: &'a Value) -> Option<Self> {
+        let capability = call.get("capability").and_then(Value::as_str)?;
+        Some(Self { at, capability, module: call.get("module").and_then(Value::as_str) })
+    }
 }
 
 impl Governance {
@@ -50,19 +58,34 @@ impl Governance {
         &self.0
     }
 
-    /// The transforms named under `invariants`, in the order of the actions.
+    /// The transforms named under `invariants`, in the order of the actions, and under `validation`.
     pub(crate) fn invariants(&self) -> Vec<Called<'_>> {
         let mut called = Vec::new();
         for (name, action) in self.0.get("actions").and_then(Value::as_object).into_iter().flatten() {
             let listed = action.get("invariants").and_then(Value::as_array).into_iter().flatten();
             for (index, invariant) in listed.enumerate() {
-                if let Some(capability) = invariant.get("capability").and_then(Value::as_str) {
-                    let module = invariant.get("module").and_then(Value::as_str);
-                    called.push(Called { at: format!("actions.{name}.invariants.{index}"), capability, module });
-                }
+                called.extend(Called::read(format!("actions.{name}.invariants.{index}"), invariant));
             }
         }
+        let groups = self.0.get("validation").and_then(Value::as_array).into_iter().flatten();
+        for (nth, group) in groups.enumerate() {
+            let checks = group.get("checks").and_then(Value::as_array).into_iter().flatten();
+            called.extend(checks.enumerate().filter_map(|(index, check)| Called::read(format!("validation.{nth}.checks.{index}"), check)));
+        }
         called
+    }
+
+    /// The workflows that a queue contract runs, and where it says so.
+    pub(crate) fn workflows(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let places =
+            [("workflow", "/workflow"), ("settlement.workflow", "/settlement/workflow"), ("fulfillment.workflow", "/fulfillment/workflow")];
+        let contract = self.code().starts_with("QC_");
+        places.into_iter().filter(move |_| contract).filter_map(|(at, pointer)| Some((at, self.0.pointer(pointer)?.as_str()?)))
+    }
+
+    /// The binding under which a queue contract runs its workflow.
+    pub(crate) fn binding(&self) -> Option<&str> {
+        self.0.get("binding").filter(|_| self.code().starts_with("QC_")).and_then(Value::as_str)
     }
 
     /// The side effects named under `effects`.

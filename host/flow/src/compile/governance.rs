@@ -1,4 +1,4 @@
-//! What governance names must be there: the transforms it asks and the side effects it allows.
+//! What governance names must be there: the transforms it asks, the side effects it allows, the workflows that its queues run.
 //!
 //! What its artifacts mean, and whether they fit together, is not decided in this crate.
 
@@ -23,6 +23,16 @@ impl<'a> Checker<'a> {
             {
                 self.error("unknown_module", code, format!("{}.module", called.at), format!("module `{module}` is not in the set"));
             }
+        }
+        for (at, workflow) in governance.workflows() {
+            if !matches!(self.get(workflow), Some(Artifact::Workflow(_))) {
+                self.missing(code, at, workflow);
+            }
+        }
+        if let Some(binding) = governance.binding()
+            && !matches!(self.get(binding), Some(Artifact::Binding(_)))
+        {
+            self.missing(code, "binding", binding);
         }
         for effect in governance.effects() {
             if !matches!(self.get(effect), Some(Artifact::SideEffect(_))) {

@@ -77,6 +77,28 @@ const fn invariant_place() -> &'static str {
 }
 
 #[test]
+fn w_45_what_a_queue_contract_runs_is_in_the_set() {
+    let queue = json!({ "code": "QC_LETTER_V0", "summary": "Letters that are to be filed.", "workflow": "WF_FILE_LETTER_V0", "binding": "RB_DEVELOPMENT_V0",
+        "settlement": { "workflow": "WF_FILE_LETTER_V0" }, "fulfillment": { "workflow": "WF_FILE_LETTER_V0" },
+        "validation": [{ "group": "ok", "checks": [{ "guard": "exists" }, { "capability": "CT_PURE_STAMP_V0", "module": "stamps" }] }] });
+    let queued = governed().add(queue);
+    assert_eq!(queued.errors(), Vec::<String>::new());
+    let held = queued.compile().unwrap();
+    assert!(held.governance().any(|(code, _)| code == "QC_LETTER_V0"));
+    for pointer in ["/workflow", "/settlement/workflow", "/fulfillment/workflow"] {
+        queued.clone().with("QC_LETTER_V0", pointer, json!("WF_ABSENT_V0")).refused("missing_artifact", "WF_ABSENT_V0");
+        queued.clone().with("QC_LETTER_V0", pointer, json!("RB_DEVELOPMENT_V0")).refused("missing_artifact", "RB_DEVELOPMENT_V0");
+    }
+    queued.clone().with("QC_LETTER_V0", "/binding", json!("RB_ABSENT_V0")).refused("missing_artifact", "RB_ABSENT_V0");
+    let check = "/validation/0/checks/1";
+    queued
+        .clone()
+        .with("QC_LETTER_V0", &format!("{check}/capability"), json!("CT_PURE_ABSENT_V0"))
+        .refused("missing_artifact", "CT_PURE_ABSENT_V0");
+    queued.clone().with("QC_LETTER_V0", &format!("{check}/module"), json!("absent")).refused("unknown_module", "absent");
+}
+
+#[test]
 fn governance_has_a_code_and_a_summary() {
     let refused = |stem: &str, text: &str| parse(stem, text.as_bytes()).unwrap_err().code;
     let matrix = r#"{"code":"AM_A_V0","summary":"","rows":[]}"#;

@@ -34,7 +34,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-const KINDS: [(&str, &str); 11] = [
+const KINDS: [(&str, &str); 12] = [
     ("IN_", "intent"),
     ("EV_", "event"),
     ("WF_", "workflow"),
@@ -46,6 +46,7 @@ const KINDS: [(&str, &str); 11] = [
     ("AM_", "matrix"),
     ("AS_", "assets"),
     ("LI_", "listener"),
+    ("QC_", "queue"),
 ];
 
 /// The shipped modules by name; which bytes they have is of no concern here.
@@ -93,11 +94,16 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         files.extend(sealed.map(|file| examples.join(file)));
         files.sort();
         files.dedup();
+        // Payloads of runs are told by the pack itself.
+        let about: Value = serde_json::from_slice(&std::fs::read(examples.with_file_name("pack.json")).unwrap()).unwrap();
+        let payloads = about["examples"].as_array().into_iter().flatten().filter_map(|example| example["payload"].as_str());
+        files.extend(payloads.map(|file| examples.join(file)));
+        assert!(files.iter().all(|file| file.is_file()), "{files:?}");
         let there = std::fs::read_dir(&examples).unwrap().filter(|file| file.as_ref().unwrap().file_name() != "story.json").count();
         assert_eq!(files.len(), there, "{}", examples.display());
         told += 1;
     }
-    assert_eq!(told, 7);
+    assert_eq!(told, 8);
 }
 
 #[test]

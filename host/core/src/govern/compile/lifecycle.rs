@@ -14,7 +14,7 @@ use super::{listed, word};
 use crate::canonical::admit_payload;
 use crate::entry::Kind;
 use crate::govern::builtin;
-use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, GuardOfDecl, LifecycleDecl, STAYS, Step};
+use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, GuardOfDecl, InvariantDecl, LifecycleDecl, STAYS, Step};
 use crate::govern::expr::{Expr, Part, Reference};
 use crate::govern::field::Field;
 use crate::govern::near::nearest;
@@ -30,8 +30,7 @@ const MAX_FIELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut Vec<Problem>) {
     // What guards and rows may name: known before any action is compiled.
-    let states: BTreeSet<String> = rules.lifecycles.values().flat_map(|core| core.states.keys().cloned()).collect();
-    let states: BTreeSet<String> = decls.iter().flat_map(|decl| decl.states.keys().cloned()).chain(states).collect();
+    let states = all_states(rules, decls);
     let mut subjects = BTreeSet::new();
     for decl in decls {
         let code = decl.code.as_str();
@@ -58,7 +57,19 @@ pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut 
             if !rules.actions.insert(name.clone()) {
                 problems.push(Problem::error("duplicate_action", code, at.clone(), "the action belongs to another lifecycle"));
             }
-            let mut compiler = Compiler { rules, decls, decl, states: &states, action, at, problems, whose: Whose::Own, says_kept: false };
+            let mut compiler = Compiler {
+                rules,
+                decls,
+                decl,
+                states: &states,
+                action,
+                artifact: code,
+                at,
+                problems,
+                whose: Whose::Own,
+                says_kept: false,
+                runs: false,
+            };
             let action = compiler.action();
             actions.insert(name.clone(), action);
         }
@@ -78,6 +89,12 @@ pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut 
     }
 }
 
+/// The states of all lifecycles, the core's own included.
+pub(super) fn all_states(rules: &Protocol, decls: &[LifecycleDecl]) -> BTreeSet<String> {
+    let core = rules.lifecycles.values().flat_map(|core| core.states.keys());
+    decls.iter().flat_map(|decl| decl.states.keys()).chain(core).cloned().collect()
+}
+
 fn check_states(decl: &LifecycleDecl, problems: &mut Vec<Problem>) {
     if (decl.kind == Kind::Transition) == decl.states.is_empty() {
         let detail = "a `TRANSITION` lifecycle has states, no other kind has";
@@ -92,7 +109,7 @@ fn check_states(decl: &LifecycleDecl, problems: &mut Vec<Problem>) {
 }
 
 /// Whose kept members `kept` is.
-enum Whose {
+pub(super) enum Whose {
     /// Those of the record's subject.
     Own,
     /// Those of a subject of this type.
@@ -101,35 +118,39 @@ enum Whose {
     Named,
 }
 
-/// One action on its way.
-struct Compiler<'a> {
-    rules: &'a Protocol,
-    decls: &'a [LifecycleDecl],
-    decl: &'a LifecycleDecl,
-    states: &'a BTreeSet<String>,
-    action: &'a ActionDecl,
-    at: String,
-    problems: &'a mut Vec<Problem>,
-    whose: Whose,
+/// One action on its way, or what a queue contract says beside it.
+pub(super) struct Compiler<'a> {
+    pub(super) rules: &'a Protocol,
+    pub(super) decls: &'a [LifecycleDecl],
+    pub(super) decl: &'a LifecycleDecl,
+    /// States of all lifecycles.
+    pub(super) states: &'a BTreeSet<String>,
+    /// Whose payload an expression may speak of.
+    pub(super) action: &'a ActionDecl,
+    /// The artifact that problems are about.
+    pub(super) artifact: &'a str,
+    pub(super) at: String,
+    pub(super) problems: &'a mut Vec<Problem>,
+    pub(super) whose: Whose,
     /// Whether an expression since this was reset speaks of a kept member.
-    says_kept: bool,
+    pub(super) says_kept: bool,
+    /// Whether expressions may speak of a run.
+    pub(super) runs: bool,
 }
 
 impl Compiler<'_> {
-    fn problem(&mut self, code: &'static str, member: &str, detail: impl Into<String>) {
-        let at = format!("{}.{member}", self.at);
-        self.problems.push(Problem::error(code, &self.decl.code, at, detail));
+    pub(super) fn problem(&mut self, code: &'static str, member: &str, detail: impl Into<String>) {
+        let at = if self.at.is_empty() { member.to_owned() } else { format!("{}.{member}", self.at) };
+        self.problems.push(Problem::error(code, self.artifact, at, detail));
     }
 
     fn action(&mut self) -> Action {
         let action = self.action;
         self.members_of_kind();
         self.fields();
-        let guards = action.guards.iter().enumerate().filter_map(|(nth, guard)| self.guard_of(nth, guard)).collect();
+        let guards = action.guards.iter().enumerate().filter_map(|(nth, guard)| self.guard_of(&format!("guards.{nth}"), guard)).collect();
         for (nth, invariant) in action.invariants.iter().enumerate() {
-            if !invariant.capability.starts_with("CT_") || invariant.module.is_empty() {
-                self.problem("bad_invariant", &format!("invariants.{nth}"), "an invariant is a pure capability, `CT_…`, and a module");
-            }
+            self.invariant(&format!("invariants.{nth}"), invariant);
         }
         let consumes = action.consumes.iter().filter_map(|key| self.text("consumes", key)).collect();
         Action {
@@ -147,6 +168,12 @@ impl Compiler<'_> {
             moves: self.moves(),
             rows: Vec::new(),
             takes_access: false,
+        }
+    }
+
+    pub(super) fn invariant(&mut self, at: &str, invariant: &InvariantDecl) {
+        if !invariant.capability.starts_with("CT_") || invariant.module.is_empty() {
+            self.problem("bad_invariant", at, "an invariant is a pure capability, `CT_…`, and a module");
         }
     }
 
@@ -226,7 +253,7 @@ impl Compiler<'_> {
     }
 
     /// An expression whose references lead somewhere.
-    fn expr(&mut self, member: &str, value: &Value) -> Option<Expr> {
+    pub(super) fn expr(&mut self, member: &str, value: &Value) -> Option<Expr> {
         let expr = match Expr::parse(value) {
             Ok(expr) => expr,
             Err(detail) => {
@@ -249,7 +276,21 @@ impl Compiler<'_> {
                 Reference::Record | Reference::Entry => {
                     self.problem("bad_expression", member, "`record` and `entry` are known only once the record stands: to listeners");
                 }
-                Reference::Payload(_) | Reference::Subject | Reference::Id | Reference::Actor | Reference::At | Reference::IdOf(_) => {}
+                Reference::Run(_) | Reference::Output(_) if !self.runs => {
+                    self.problem("bad_expression", member, "only the record of an execution speaks of a run: `run.…` and `output.…`");
+                }
+                Reference::State if self.decl.states.is_empty() => {
+                    self.problem("bad_expression", member, "only subjects of a `TRANSITION` lifecycle have a `state`");
+                }
+                Reference::Payload(_)
+                | Reference::Subject
+                | Reference::Id
+                | Reference::Actor
+                | Reference::At
+                | Reference::State
+                | Reference::Run(_)
+                | Reference::Output(_)
+                | Reference::IdOf(_) => {}
             }
         }
         Some(expr)
@@ -267,62 +308,66 @@ impl Compiler<'_> {
             || self.rules.lifecycles.values().any(|lifecycle| is(&lifecycle.subject) && lifecycle.actions.values().any(built_in))
     }
 
-    fn text(&mut self, member: &str, text: &str) -> Option<Expr> {
+    pub(super) fn text(&mut self, member: &str, text: &str) -> Option<Expr> {
         self.expr(member, &Value::String(text.to_string()))
     }
 
     /// A guard, with `kept` as that of the other subject where it names one.
-    fn guard_of(&mut self, nth: usize, decl: &GuardOfDecl) -> Option<GuardOf> {
-        let Some(of) = &decl.of else { return Some(GuardOf { of: None, guard: self.guard(nth, &decl.guard)? }) };
-        let at = format!("guards.{nth}");
-        let of = self.text(&at, of)?;
+    pub(super) fn guard_of(&mut self, at: &str, decl: &GuardOfDecl) -> Option<GuardOf> {
+        let Some(of) = &decl.of else { return Some(GuardOf { of: None, guard: self.guard(at, &decl.guard)? }) };
+        let of = self.text(at, of)?;
         self.whose = type_of(&of).map_or(Whose::Named, |type_| Whose::Of(type_.to_owned()));
         self.says_kept = false;
-        let guard = self.guard(nth, &decl.guard);
+        let guard = self.guard(at, &decl.guard);
         self.whose = Whose::Own;
         if !self.says_kept {
-            self.problem("bad_guard", &at, "`of` says whose `kept` is meant, and the guard speaks of none");
+            self.problem("bad_guard", at, "`of` says whose `kept` is meant, and the guard speaks of none");
         }
         Some(GuardOf { of: Some(of), guard: guard? })
     }
 
-    fn guard(&mut self, nth: usize, guard: &GuardDecl) -> Option<Guard> {
-        let at = format!("guards.{nth}");
+    fn guard(&mut self, at: &str, guard: &GuardDecl) -> Option<Guard> {
         Some(match guard {
             GuardDecl::StateIn { subject, states } => {
                 let missing: Vec<&String> = states.iter().filter(|state| !self.states.contains(*state)).collect();
                 if !missing.is_empty() || states.is_empty() {
-                    self.problem("unknown_state", &at, format!("states of no lifecycle: {}", listed(missing)));
+                    self.problem("unknown_state", at, format!("states of no lifecycle: {}", listed(missing)));
                 }
-                Guard::StateIn { subject: self.text(&at, subject)?, states: states.clone() }
+                Guard::StateIn { subject: self.text(at, subject)?, states: states.clone() }
             }
-            GuardDecl::Exists { subject } => Guard::Exists { subject: self.text(&at, subject)? },
-            GuardDecl::KeyUnconsumed { key } => Guard::KeyUnconsumed { key: self.text(&at, key)? },
+            GuardDecl::Exists { subject } => Guard::Exists { subject: self.text(at, subject)? },
+            GuardDecl::KeyUnconsumed { key } => Guard::KeyUnconsumed { key: self.text(at, key)? },
             GuardDecl::VersionRatified { subject, field, equals } => {
                 if field.is_some() != equals.is_some() {
-                    self.problem("bad_guard", &at, "`field` and `equals` belong together");
+                    self.problem("bad_guard", at, "`field` and `equals` belong together");
                 }
                 let equals = match equals {
-                    Some(value) => Some(self.expr(&at, value)?),
+                    Some(value) => Some(self.expr(at, value)?),
                     None => None,
                 };
-                Guard::VersionRatified { subject: self.text(&at, subject)?, field: field.clone(), equals }
+                Guard::VersionRatified { subject: self.text(at, subject)?, field: field.clone(), equals }
             }
             GuardDecl::ActorsDistinct { actions, and } => {
                 let missing: Vec<&String> = actions.iter().filter(|name| !self.decl.actions.contains_key(*name)).collect();
                 if !missing.is_empty() || actions.is_empty() && and.is_empty() {
-                    self.problem("unknown_action", &at, format!("actions that the lifecycle does not have: {}", listed(missing)));
+                    self.problem("unknown_action", at, format!("actions that the lifecycle does not have: {}", listed(missing)));
                 }
-                let and = and.iter().filter_map(|actor| self.text(&at, actor)).collect();
+                let and = and.iter().filter_map(|actor| self.text(at, actor)).collect();
                 Guard::ActorsDistinct { actions: actions.clone(), and }
             }
-            GuardDecl::FieldEquals { left, right } => Guard::FieldEquals { left: self.expr(&at, left)?, right: self.expr(&at, right)? },
-            GuardDecl::FieldPositive { field } => Guard::FieldPositive { field: self.text(&at, field)? },
+            GuardDecl::FieldEquals { left, right } => Guard::FieldEquals { left: self.expr(at, left)?, right: self.expr(at, right)? },
+            GuardDecl::FieldIn { field, values } => {
+                if values.is_empty() {
+                    self.problem("bad_guard", at, "`values` lists at least one");
+                }
+                Guard::FieldIn { field: self.text(at, field)?, values: values.clone() }
+            }
+            GuardDecl::FieldPositive { field } => Guard::FieldPositive { field: self.text(at, field)? },
             GuardDecl::TimeWindow { not_before, before } => {
                 if not_before.is_none() && before.is_none() {
-                    self.problem("bad_guard", &at, "a window has a beginning or an end");
+                    self.problem("bad_guard", at, "a window has a beginning or an end");
                 }
-                let (not_before, before) = (self.instant(&at, not_before.as_ref()), self.instant(&at, before.as_ref()));
+                let (not_before, before) = (self.instant(at, not_before.as_ref()), self.instant(at, before.as_ref()));
                 Guard::TimeWindow { not_before, before }
             }
         })

@@ -4,6 +4,7 @@
 //! decided here but reported by `check`.
 
 mod assets;
+mod contract;
 mod lifecycle;
 mod matrix;
 
@@ -17,6 +18,7 @@ use alloc::vec::Vec;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::contract::declare::ContractDecl;
 use super::declare::{AssetsDecl, LifecycleDecl, MatrixDecl};
 use super::problem::Problem;
 use super::rules::Protocol;
@@ -26,7 +28,7 @@ use crate::hash::Digest;
 const MAX_WORD_BYTES: usize = 128;
 
 impl Protocol {
-    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_` and `AS_` are passed over.
+    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_` and `QC_` are passed over.
     ///
     /// # Errors
     /// Everything that does not fit together, sorted.
@@ -45,9 +47,11 @@ impl Protocol {
         let assets: Vec<AssetsDecl> = read(&artifacts, "AS_", &mut problems);
         let lifecycles: Vec<LifecycleDecl> = read(&artifacts, "LC_", &mut problems);
         let matrices: Vec<MatrixDecl> = read(&artifacts, "AM_", &mut problems);
+        let contracts: Vec<ContractDecl> = read(&artifacts, "QC_", &mut problems);
         assets::add(&mut rules, &assets, &lifecycles, &mut problems);
         lifecycle::add(&mut rules, &lifecycles, &mut problems);
         matrix::add(&mut rules, &matrices, &mut problems);
+        contract::add(&mut rules, &lifecycles, &contracts, &mut problems);
         if problems.is_empty() {
             return Ok(rules);
         }
@@ -69,6 +73,12 @@ impl Coded for LifecycleDecl {
 }
 
 impl Coded for MatrixDecl {
+    fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+impl Coded for ContractDecl {
     fn code(&self) -> &str {
         &self.code
     }

@@ -190,6 +190,7 @@ fn lifecycle(cases: &mut Cases) {
 fn guards(cases: &mut Cases) {
     let mut world = World::new();
     world.say(vec![world.ann("ORDER.OPEN", "Order:0", json!({"amount": "0"})), world.ann("PROBE.ANY", "Probe:1", json!({}))]).unwrap();
+    world.say(vec![world.ann("JOB.QUEUE", "Job:1", json!({"n": 1}))]).unwrap();
     world.say(vec![world.ann("ORDER.OPEN", "Order:8", json!({"amount": "0", "label": "bob"}))]).unwrap();
     let probe = |action: &str, payload: Value| world.ann(action, "Probe:1", payload);
     let mut case = |code, record| cases.push((code, world.clone(), record));
@@ -212,6 +213,11 @@ fn guards(cases: &mut Cases) {
     case("guard_actors_distinct", world.ann("PROBE.OTHERS", "Probe:0", json!({})));
     case("allowed", world.ann("PROBE.OTHERS", "Probe:8", json!({})));
     case("guard_actors_distinct", with(world.ann("PROBE.OTHERS", "Probe:8", json!({})), |r| r.actor = "Actor:bob".into()));
+    case("guard_field_in", probe("PROBE.IN", json!({"n": 8})));
+    case("guard_field_in", probe("PROBE.IN", json!({})));
+    case("allowed", probe("PROBE.IN", json!({"n": 7})));
+    let executed = with(world.ann("JOB.EXECUTE", "Job:1", json!({"run": "RUN-1"})), |r| r.consumes = vec!["job:1".into()]);
+    case("execution_run", executed);
     case("guard_field_positive", probe("PROBE.POSITIVE", json!({"n": 0})));
     case("guard_field_positive", world.ann("ORDER.PAY", "Order:0", json!({"by": "Actor:ann"})).tap_postings());
     case("guard_time_window", probe("PROBE.WINDOW", json!({"from": "2026-04-17T10:00:00.000001+00:00"})));

@@ -166,10 +166,7 @@ fn b_22_b_32_the_engine_has_two_rows_and_no_other() {
             world.moving("MOVE.FREE", "x", &[("mint", -1, "COIN"), ("gone", 1, "COIN")]).postings.filter(|_| action == "MOVE.FREE");
         assert_eq!(world.code(record), "authority_none", "{action}");
     }
-    // A mixed entry: a run and what follows from it; both rows are named.
     let run = receipt(1).record();
-    let mixed = vec![run.clone(), world.ann("ACT.FIRST", "Act:1", json!({}))];
-    assert_eq!(world.say(mixed).unwrap(), ["core#run", "AM_SAMPLE_V0#clerk"]);
     assert!(world.say(vec![run.clone()]).unwrap().is_empty(), "an entry of receipts alone names none");
     let forged = Record { actor: "Actor:ann".into(), ..run };
     assert_eq!(world.code(forged), "authority_none");

@@ -2,6 +2,8 @@
 
 mod codes;
 mod flow;
+mod mixed;
+mod queue;
 mod rules;
 mod threads;
 pub(crate) mod world;

@@ -44,6 +44,7 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
             "PROBE.OF": probe(json!({"guard": "field_equals", "left": "$.payload.n", "right": "$.kept.amount", "of": "$.payload.about"}),
                 json!({"n": {"type": "amount"}, "about": {"type": "subject", "required": true}})),
             "PROBE.OTHERS": probe(json!({"guard": "actors_distinct", "actions": ["PROBE.ANY"], "and": ["Actor:{kept.label}"], "of": "Order:{id}"}), json!({})),
+            "PROBE.IN": probe(json!({"guard": "field_in", "field": "$.payload.n", "values": [7, "8"]}), json!({"n": {"type": "integer"}})),
             "PROBE.WINDOW": probe(json!({"guard": "time_window", "not_before": "$.payload.from", "before": "2026-12-31T00:00:00.000000+00:00"}),
                 json!({"from": {"type": "time", "required": true}})),
             "PROBE.INVARIANT": {"summary": "Asks.", "fields": {"answer": text}, "invariants": [{"capability": "CT_ASK_V0", "module": "ask"}]},
@@ -70,8 +71,29 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
             "CARE": {"class": "service"}, "IOU": {"class": "claim"}, "BOND": {"class": "claim", "assignable": true}},
         "accounts": {"mint": {"class": "source", "floor": null}, "gone": {"class": "sink"}, "member:{Actor}": {"class": "holder"},
             "order:{Order}": {"class": "escrow"}, "pot:{}": {"class": "holder", "assets": ["COIN"]}, "line": {"class": "credit", "floor": "-100"}}});
-    let all = [orders, probes, acts, rules, decisions, moves, assets, matrix()];
+    let all = [job(), queue(), orders, probes, acts, rules, decisions, moves, assets, matrix()];
     all.into_iter().map(|artifact| (artifact["code"].as_str().unwrap().to_owned(), artifact)).collect()
+}
+
+/// What is queued.
+fn job() -> Value {
+    json!({"code": "LC_JOB_V0", "summary": "Jobs.", "record": "JOB", "kind": "TRANSITION", "subject": "Job",
+        "states": {"queued": {}, "done": {"terminal": true}, "failed": {"terminal": true}, "void": {"terminal": true}}, "actions": {
+            "JOB.QUEUE": {"summary": "Queues.", "from": [], "to": "queued", "fields": {"n": {"type": "integer", "keep": true}}},
+            "JOB.EXECUTE": {"summary": "Executes.", "from": ["queued"], "to": "done", "fields": {"run": {"type": "name", "required": true}},
+                "consumes": ["job:{id}"]},
+            "JOB.FAIL": {"summary": "Fails.", "from": ["queued"], "to": "failed"},
+            "JOB.VOID": {"summary": "Voids.", "from": ["queued"], "to": "void"}}})
+}
+
+/// The contract of the queue.
+fn queue() -> Value {
+    json!({"code": "QC_JOB_V0", "summary": "Jobs.", "record": "JOB", "prefix": "JOB",
+        "actions": {"queue": "JOB.QUEUE", "execute": "JOB.EXECUTE", "fail": "JOB.FAIL", "void": "JOB.VOID"},
+        "facts": {"queued": [], "done": ["executed"], "failed": ["failed"], "void": ["void"]},
+        "validation": [{"group": "number_ok", "checks": [{"guard": "field_positive", "field": "$.kept.n", "reason": "not_positive"}]}],
+        "workflow": "WF_SAMPLE_V0", "payload": {"n": "$.kept.n"}, "execute": {"run": "$.run.id"}, "settlement": {"mode": "none"},
+        "trigger": {"roles": ["clerk"]}})
 }
 
 /// Who may do what.
@@ -83,8 +105,8 @@ fn matrix() -> Value {
     };
     json!({"code": "AM_SAMPLE_V0", "summary": "Who.", "rows": [
         row("clerk", json!(["ORDER.OPEN", "ORDER.NOTE", "ORDER.HOLD", "ORDER.PREPAY", "ORDER.PAY", "ORDER.CLOSE", "PROBE.STATE", "PROBE.EXISTS", "PROBE.KEY", "PROBE.RATIFIED",
-            "PROBE.DISTINCT", "PROBE.OF", "PROBE.OTHERS", "PROBE.EQUALS", "PROBE.POSITIVE", "PROBE.WINDOW", "PROBE.INVARIANT", "PROBE.CONSUME", "PROBE.ANY", "ACT.FIRST",
-            "RULE.PROPOSE", "RULE.WITHDRAW", "DECISION.MAKE", "MOVE.FREE", "MOVE.COIN"])),
+            "PROBE.DISTINCT", "PROBE.OF", "PROBE.OTHERS", "PROBE.EQUALS", "PROBE.POSITIVE", "PROBE.IN", "PROBE.WINDOW", "PROBE.INVARIANT", "PROBE.CONSUME", "PROBE.ANY", "ACT.FIRST",
+            "RULE.PROPOSE", "RULE.WITHDRAW", "DECISION.MAKE", "MOVE.FREE", "MOVE.COIN", "JOB.QUEUE", "JOB.EXECUTE", "JOB.FAIL", "JOB.VOID"])),
         with(row("ratify", json!(["RULE.RATIFY"])), json!({"distinct_from": ["RULE.PROPOSE"]})),
         with(row("scoped", json!(["ACT.SCOPE"])), json!({"scope": true})),
         with(row("seated", json!(["ACT.SEAT"])), json!({"seat": "chair"})),
