@@ -13,7 +13,7 @@ use crate::validation::Groups;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use core::fmt::{Formatter, Result as Written};
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -150,10 +150,8 @@ impl<'de> Deserialize<'de> for Raw {
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "validation" {
                         raw.groups = Some(map.next_value()?);
-                    } else if raw.members.contains_key(&name) {
-                        // The comparison of bytes refuses the line; there is no need to hold both.
-                        map.next_value::<IgnoredAny>()?;
                     } else {
+                        // Of a member that comes twice one is kept; the comparison of bytes refuses the line.
                         raw.members.insert(name, map.next_value()?);
                     }
                 }

@@ -343,20 +343,21 @@ impl Worker {
             }
             (Ask::Validate { .. }, told) => {
                 let Some(task) = batch.to_run.pop_front() else { return };
-                match &told {
+                if let Told::Validated { answer, .. } = &told {
                     // The reason can be mended, and the item retried by hand.
-                    Told::Validated { answer, .. } => {
-                        batch.fail(task, Class::Resolvable, answer.failure_reason().unwrap_or(REASON_UNANSWERED))
-                    }
-                    told => batch.fail(task, Class::Transient, fault_reason(told)),
+                    batch.fail(task, Class::Resolvable, answer.failure_reason().unwrap_or(REASON_UNANSWERED));
+                } else {
+                    batch.fail(task, Class::Transient, fault_reason(&told));
                 }
             }
             (Ask::Run { .. }, told) => {
                 let Some(task) = batch.to_run.pop_front() else { return };
-                match told {
-                    Told::Done => batch.ran.push(Task { runs: task.runs.saturating_add(1), ..task }),
-                    Told::Failed(failure) => batch.failed.push_back((task, failure)),
-                    told => batch.fail(task, Class::Transient, fault_reason(&told)),
+                if told == Told::Done {
+                    batch.ran.push(Task { runs: task.runs.saturating_add(1), ..task });
+                } else if let Told::Failed(failure) = told {
+                    batch.failed.push_back((task, failure));
+                } else {
+                    batch.fail(task, Class::Transient, fault_reason(&told));
                 }
             }
             (Ask::Commit { .. }, told) => {

@@ -3,6 +3,8 @@
 //!
 //! `ENACT_SIM_SEEDS=n` runs n seeds instead of 10,000; `ENACT_SIM_SEED=n` replays one exactly and prints its events.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "what a test does not name it does not expect")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "dice and skews are small numbers")]
 #![allow(clippy::disallowed_methods, reason = "the number of seeds comes from the environment")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a replay prints its events")]
 

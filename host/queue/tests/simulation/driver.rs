@@ -129,21 +129,9 @@ impl World {
                 Told::Held(held.map(|item| item.id.clone()).collect())
             }
             Ask::Run { item } => self.run(at, item),
-            Ask::Commit { items } => {
+            Ask::Commit { items } | Ask::Settle { items } | Ask::BeginSettlement { items } => {
                 let count = part(self, items.len());
-                Told::Each(items[..count].iter().map(|item| (item.id.clone(), self.commit(at, item, now))).collect())
-            }
-            Ask::Settle { items } => {
-                let count = part(self, items.len());
-                Told::Each(items[..count].iter().map(|item| (item.id.clone(), self.settle(&owner, item, now))).collect())
-            }
-            Ask::BeginSettlement { items } => {
-                let count = part(self, items.len());
-                let begun = items[..count].iter().map(|item| {
-                    let change = ask.change(&owner, item).expect("of the holder");
-                    (item.id.clone(), outcome(self.write(&item.id, &change, now)))
-                });
-                Told::Each(begun.collect())
+                Told::Each(items[..count].iter().map(|item| (item.id.clone(), self.one(at, ask, item, now))).collect())
             }
             Ask::Fail { item, lasting, .. } => {
                 let change = ask.change(&owner, item).expect("of the holder");
@@ -167,6 +155,16 @@ impl World {
                 Told::Done
             }
             Ask::Wait { .. } | Ask::Stop => Told::Done,
+        }
+    }
+
+    /// One item of a batch.
+    fn one(&mut self, at: usize, ask: &Ask, item: &Held, now: u64) -> Outcome {
+        let owner = self.processes[at].owner.clone();
+        match ask {
+            Ask::Commit { .. } => self.commit(at, item, now),
+            Ask::Settle { .. } => self.settle(&owner, item, now),
+            _ => outcome(self.write(&item.id, &ask.change(&owner, item).expect("of the holder"), now)),
         }
     }
 

@@ -39,7 +39,7 @@ impl Watch {
         let facts = subject.history.facts();
         let required = subject.mode.required();
         assert_eq!(line.status, logged(facts, line.status, required), "seed {seed}: {id}: a line claims what no fact bears");
-        if self.lines % 8 == 0 {
+        if self.lines.is_multiple_of(8) {
             let text = line.to_line();
             assert_eq!(Item::from_line(&text, |name| name == "intent_id").as_ref(), Ok(line), "seed {seed}: {text}");
         }
@@ -165,7 +165,7 @@ impl World {
             let mendable = status == Status::Failed && item.failure_class == Some(Class::Resolvable);
             let taken = mendable && self.consumed.contains_key(&subject.key);
             assert!(explained || taken, "seed {seed}: {id}: nothing explains {status}: {}", item.to_line());
-            assert_eq!(due(item, &known) == Due::Run, false, "seed {seed}: {id}: READY and left behind");
+            assert!(due(item, &known) != Due::Run, "seed {seed}: {id}: READY and left behind");
             if let Some(executed) = self.consumed.get(&subject.key) {
                 assert!(self.subjects[executed].history.executed.is_some(), "seed {seed}: {id}: a key consumed by nothing");
             }

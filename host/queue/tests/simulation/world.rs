@@ -256,6 +256,10 @@ impl World {
                 return Err(refused);
             }
         };
+        if matches!(change, Change::Lease { .. } | Change::Retry { .. } | Change::Resume { .. }) {
+            let held = self.last(id).lease.as_ref().is_some_and(|lease| now < lease.deadline);
+            assert!(!held, "seed {}: {id}: W-29: taken while somebody holds it", self.seed);
+        }
         if let Change::Executed { holder, .. } = change {
             self.watch.accepted(self.seed, id, holder);
         }
