@@ -80,7 +80,7 @@ fn a_creation_that_was_interrupted_is_taken_up() {
 #[test]
 fn a_newer_format_and_an_altered_schema_are_told_apart() {
     let bench = Bench::new();
-    bench.raw().execute_batch("PRAGMA user_version = 3").unwrap();
+    bench.raw().execute_batch("PRAGMA user_version = 4").unwrap();
     assert_eq!(refused(&bench.path()), "store_newer");
     let bench = Bench::new();
     bench.raw().execute_batch("PRAGMA user_version = 0").unwrap();
