@@ -13,24 +13,37 @@ fn problems(code: &str, edits: &[(&str, Value)]) -> Vec<String> {
     for (pointer, value) in edits {
         let (parent, member) = pointer.rsplit_once('/').unwrap();
         let parent = artifact.pointer_mut(parent).unwrap();
-        match value {
-            Value::Null => drop(parent.as_object_mut().unwrap().remove(member).unwrap()),
-            value if parent.is_array() => parent[member.parse::<usize>().unwrap()] = value.clone(),
-            value => drop(parent.as_object_mut().unwrap().insert(member.to_owned(), value.clone())),
+        if value.is_null() {
+            parent.as_object_mut().unwrap().remove(member).unwrap();
+        } else if parent.is_array() {
+            parent[member.parse::<usize>().unwrap()] = value.clone();
+        } else {
+            parent.as_object_mut().unwrap().insert(member.to_owned(), value.clone());
         }
     }
     let listed = |problem: &enact_core::govern::Problem| format!("{} {} {}", problem.code, problem.artifact, problem.at);
     compile(&all).err().unwrap_or_default().iter().map(listed).collect()
 }
 
+/// The problems when one member of the contract is another.
+fn of(pointer: &str, value: Value) -> Vec<String> {
+    problems("QC_JOB_V0", &[(pointer, value)])
+}
+
+/// All of these are found when one member of the contract is another.
+fn check(pointer: &str, value: Value, expected: &[&str]) {
+    let found = of(pointer, value.clone());
+    assert!(expected.iter().all(|one| found.iter().any(|found| found == one)), "{pointer} {value}: {found:#?}");
+}
+
+/// Validation by one check.
+fn guard(guard: Value) -> Value {
+    json!([{"group": "a", "checks": [guard]}])
+}
+
 #[test]
 fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
-    let of = |pointer: &str, value: Value| problems("QC_JOB_V0", &[(pointer, value)]);
     assert_eq!(of("/summary", json!("Other words.")), Vec::<String>::new());
-    let check = |pointer: &str, value: Value, expected: &[&str]| {
-        let found = of(pointer, value.clone());
-        assert!(expected.iter().all(|one| found.iter().any(|found| found == one)), "{pointer} {value}: {found:#?}");
-    };
     check("/extra", json!(1), &["bad_shape QC_JOB_V0 "]);
     check("/record", json!("NONE"), &["unknown_record QC_JOB_V0 record"]);
     check("/record", json!("PROBE"), &["member_of_kind QC_JOB_V0 record"]);
@@ -54,11 +67,14 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/facts/done", json!(["executed", "settled"]), &["action_role QC_JOB_V0 actions.execute"]);
     check("/facts/queued", json!(["executed"]), &["action_role QC_JOB_V0 actions.queue", "action_role QC_JOB_V0 actions.execute"]);
     check("/facts/done", json!(["done"]), &["bad_shape QC_JOB_V0 "]);
+}
+
+#[test]
+fn w_22_w_45_checks_that_do_not_fit_do_not_compile() {
     check("/validation", json!([]), &["no_check QC_JOB_V0 validation"]);
     check("/validation/0/checks", json!([]), &["no_check QC_JOB_V0 validation.0"]);
     let group = json!([{"group": "a", "checks": [{"guard": "exists", "subject": "Job:1", "reason": "r"}]}, {"group": "a", "checks": [{"guard": "exists", "subject": "Job:1", "reason": "not a word"}]}]);
     check("/validation", group, &["duplicate_group QC_JOB_V0 validation.1", "bad_word QC_JOB_V0 validation.1.checks.0.reason"]);
-    let guard = |guard: Value| json!([{"group": "a", "checks": [guard]}]);
     check("/validation", guard(json!({"guard": "exists", "subject": "Job:1"})), &["bad_shape QC_JOB_V0 "]);
     check("/validation", guard(json!({"guard": "exists", "subject": "Job:1", "reason": "r", "extra": 1})), &["bad_shape QC_JOB_V0 "]);
     check("/validation", guard(json!({"capability": "CT_A_V0", "module": "m", "reason": "r", "extra": 1})), &["bad_shape QC_JOB_V0 "]);
@@ -92,6 +108,10 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/payload/n", json!("$.run.other"), &["bad_expression QC_JOB_V0 payload.n"]);
     check("/execute/more", json!(1), &["unknown_field QC_JOB_V0 execute.more"]);
     check("/execute", json!({}), &["missing_field QC_JOB_V0 execute.run"]);
+}
+
+#[test]
+fn w_26_w_32_w_34_what_a_contract_runs_settles_and_trusts_is_there() {
     check("/workflow", json!("CC_A_V0"), &["bad_workflow QC_JOB_V0 workflow"]);
     check("/binding", json!("WF_A_V0"), &["bad_workflow QC_JOB_V0 binding"]);
     check("/settlement", json!({"mode": "none", "payload": {"a": 1}}), &["bad_workflow QC_JOB_V0 settlement.workflow"]);
@@ -108,6 +128,10 @@ fn w_45_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     check("/fulfillment", json!({"proofs": ["manual"]}), &["bad_proof QC_JOB_V0 fulfillment"]);
     check("/trigger/roles", json!([]), &["unknown_role QC_JOB_V0 trigger.roles"]);
     check("/trigger/roles", json!(["engine", "pilot"]), &["unknown_role QC_JOB_V0 trigger.roles"]);
+}
+
+#[test]
+fn w_41_w_48_a_lifecycle_that_does_not_fit_its_contract_does_not_compile() {
     // All of them are reported, and what the lifecycle says is held against the contract too.
     assert!(problems("QC_JOB_V0", &[("/prefix", json!("")), ("/workflow", json!("x")), ("/trigger/roles", json!([]))]).len() >= 3);
     let job = |edits: &[(&str, Value)]| problems("LC_JOB_V0", edits);
