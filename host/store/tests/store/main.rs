@@ -9,6 +9,8 @@ mod files;
 mod format;
 mod governed;
 mod model;
+mod queue;
 mod support;
 mod tamper;
 mod torn;
+mod work;
