@@ -12,7 +12,8 @@ use crate::schema;
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     // Every parameter is left NULL: the plan does not depend on it.
-    let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+    let parameters = vec![None::<String>; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
     steps.map(Result::unwrap).collect()
 }
 

@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 use crate::support::{Bench, NOW, ORIGIN, commit, one, sign};
 use crate::tamper::findings;
 
-/// A proposal: what the judge below does is written in it.
+/// A proposal: what the judge below does is written in it. A receipt of a run, since the judge below seals without rules.
 pub(crate) fn draft(payload: &Value) -> Draft {
     let mut draft = commit("x").draft;
     let record = draft.records.first_mut().unwrap();
-    record.type_ = "COUNT".to_owned();
     record.subject = format!("Count:{}", payload["key"].as_str().unwrap());
     record.payload = payload.clone();
     draft

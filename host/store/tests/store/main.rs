@@ -4,6 +4,7 @@
 mod append;
 mod backup;
 mod crash;
+mod crash_work;
 mod events;
 mod files;
 mod format;
