@@ -1,5 +1,5 @@
 //! Measures the queue on this machine: items a second from being added to settled, through leases and work that is judged by a judge that
-//! decides nothing, from empty and onto a million settled items; and what is asked of the queue then. Prints; asserts nothing.
+//! decides nothing, from empty and onto a million settled items of the queue; and what is asked of the queue then. Prints; asserts nothing.
 //!
 //! `cargo run --release -p enact-store --example queue_bench [folder] [items] [preloaded items] [batch]`
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
@@ -23,6 +23,8 @@ const NOW: &str = "2026-04-17T10:00:00Z";
 const MICROS: u64 = 1_776_420_000_000_000;
 /// Bytes of trace, transcript, input and output of a run, each.
 const PART_BYTES: usize = 512;
+/// Items in a transaction of the preload.
+const PRELOAD: u64 = 4000;
 
 struct Trivial;
 
@@ -124,13 +126,22 @@ fn executed(item: &QueueItem) -> Work {
     }
 }
 
-/// Seconds of each leg of a run: queued, ready, leased, executed, settled.
-type Legs = [f64; 5];
+/// Seconds of a leg by the clock, and on a processor.
+type Leg = (f64, f64);
+/// Those of a run: queued, ready, leased, executed, settled.
+type Legs = [Leg; 5];
 
-fn timed<T>(leg: &mut f64, act: impl FnOnce() -> T) -> T {
-    let started = Instant::now();
+/// Seconds that this thread was on a processor, where the system says so: what remains comparable on a machine that is shared.
+fn on_processor() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}
+
+fn timed<T>(leg: &mut Leg, act: impl FnOnce() -> T) -> T {
+    let (started, worked) = (Instant::now(), on_processor());
     let done = act();
-    *leg += started.elapsed().as_secs_f64();
+    leg.0 += started.elapsed().as_secs_f64();
+    leg.1 += on_processor() - worked;
     done
 }
 
@@ -178,6 +189,21 @@ fn run(writer: &mut Writer, from: u64, count: u64, batch: u64) -> Legs {
     legs
 }
 
+/// Items that are settled already, with their members and one line each.
+fn preloaded(writer: &mut Writer, from: u64, count: u64) {
+    let mut number = from;
+    while number < from + count {
+        let settled = |number| {
+            let mut change = queued(number).changes.remove(0);
+            (change.row.seq, change.row.status) = (number, "SETTLED".to_owned());
+            change
+        };
+        let changes: Vec<_> = (number..number + PRELOAD).map(settled).collect();
+        assert!(writer.queue_add(&changes).unwrap().iter().all(Result::is_ok));
+        number += PRELOAD;
+    }
+}
+
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").to_owned()
@@ -210,34 +236,33 @@ fn main() {
     let parent = arguments.next().map_or_else(std::env::temp_dir, Into::into);
     let mut number = |default: u64| arguments.next().and_then(|n| n.parse().ok()).unwrap_or(default);
     let (total, preload, batch) = (number(20_000), number(1_000_000), number(64));
+    let (total, preload) = (total.next_multiple_of(batch), preload.next_multiple_of(PRELOAD));
     let folder = tempfile::tempdir_in(&parent).unwrap();
     let store = Store::open(&OpenOptions::new(folder.path().join("bench.db")).create("bench", "key")).unwrap();
     let mut writer = store.writer().unwrap();
     let mut out = std::io::stdout().lock();
     let mut show = |what: &str, count: u64, legs: Legs| {
         let count = f64::from(u32::try_from(count).unwrap());
-        let [adding, readying, leasing, executing, settling] = legs.map(|seconds| seconds / count * 1e6);
-        let work = legs[2] + legs[3] + legs[4];
+        let [adding, readying, leasing, executing, settling] = legs.map(|(_, worked)| worked / count * 1e6);
+        let seconds: f64 = legs.iter().map(|(seconds, _)| seconds).sum();
+        let from_ready: f64 = legs.iter().skip(2).map(|(seconds, _)| seconds).sum();
+        let worked: f64 = legs.iter().map(|(_, worked)| worked).sum();
         writeln!(
             out,
-            "{what}: {:.0} items/s from nothing to settled, {:.0} from ready; us an item: queued {adding:.0}, ready {readying:.0}, \
-             leased {leasing:.0}, executed {executing:.0}, settled {settling:.0}; load {}",
-            count / legs.iter().sum::<f64>(),
-            count / work,
+            "{what}: {:.0} items/s from nothing to settled, {:.0} from ready; {:.0} us of processor an item: queued {adding:.0}, \
+             ready {readying:.0}, leased {leasing:.0}, executed {executing:.0}, settled {settling:.0}; load {}",
+            count / seconds,
+            count / from_ready,
+            worked / count * 1e6,
             load()
         )
         .unwrap();
     };
-    let mut next = 0;
-    let mut measure = |what: &str, count: u64, batch: u64| {
-        let count = count.next_multiple_of(batch);
-        let legs = run(&mut writer, next, count, batch);
-        next += count;
-        show(what, count, legs);
-    };
-    measure("from empty", total, batch);
-    measure(&format!("preloading {preload}"), preload, 1024);
-    measure("onto those", total, batch);
+    show("from empty", total, run(&mut writer, 0, total, batch));
+    let before = total;
+    preloaded(&mut writer, before, preload);
+    show(&format!("onto {preload}"), total, run(&mut writer, before + preload, total, batch));
+    let next = before + preload + total;
     let asked = questions(&mut store.reader().unwrap());
     let bytes = std::fs::metadata(folder.path().join("bench.db")).unwrap().len();
     writeln!(out, "{}; {} bytes of file an item", asked.join(", "), bytes / next).unwrap();

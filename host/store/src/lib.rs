@@ -58,5 +58,5 @@ pub use refusals::{RefusedProposal, StoredRefusal};
 pub use schema::FORMAT;
 pub use state::{StateRead, conflict};
 pub use stats::Stats;
-pub use work::{Work, WorkLine, WorkRefused, WorkRun};
+pub use work::{Work, WorkAnswer, WorkLine, WorkRefused, WorkRun};
 pub use writer::{Checkpointed, Writer};

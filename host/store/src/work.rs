@@ -44,6 +44,9 @@ pub enum WorkRefused<R> {
     Refused(R),
 }
 
+/// What became of a unit.
+pub type WorkAnswer<R> = Result<Committed, WorkRefused<R>>;
+
 /// The journal's line of a change, now that the entry is known; `None` keeps the one that the change carries.
 pub type WorkLine<'a> = dyn FnMut(&QueueChange, &Committed) -> Option<String> + 'a;
 
@@ -63,7 +66,7 @@ impl Writer {
         judge: &mut J,
         line: &mut WorkLine<'_>,
         sign: &dyn Fn(&Head) -> String,
-    ) -> Result<Vec<Result<Committed, WorkRefused<J::Refused>>>, StoreError> {
+    ) -> Result<Vec<WorkAnswer<J::Refused>>, StoreError> {
         self.transact(&mut Units { units, judge, line }, now, sign)
     }
 }
