@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::engine::{Engine, EngineOptions, RunRequest};
 use crate::error::{EngineError, Result};
 use crate::examine::AuditOptions;
-use crate::govern::{Proposed, Stream};
+use crate::govern::{Held, Proposed, Stream};
 use crate::pool::Load;
 use crate::workspace::Workspace;
 
@@ -323,7 +323,7 @@ fn governed(dir: &Path) -> Result<(Engine, Scratch)> {
     workspace.seal()?;
     let engine = Engine::open(workspace, &EngineOptions::default())?;
     engine.found(ACTOR, &["registrar".to_owned()])?;
-    engine.grant(ACTOR, ACTOR, ROLE, None)?;
+    engine.grant(ACTOR, ACTOR, Held::Role(ROLE), None)?;
     Ok((engine, scratch))
 }
 

@@ -56,8 +56,9 @@ pub fn receipt(entry: &StoredEntry) -> Result<RunReceipt, Finding> {
 
 /// The receipt in an entry that has been read.
 pub fn receipt_of(seq: u64, parsed: &Entry) -> Result<RunReceipt, Finding> {
-    let [record] = parsed.records.as_slice() else {
-        return Err(finding("run_receipt", seq, format!("{} records where one is expected", parsed.records.len())));
+    // What governs may stand behind the receipt (`protocol/queue.md`); the core sees to it that there is one receipt, and that it is first.
+    let Some(record) = parsed.records.first().filter(|record| record.is_run()) else {
+        return Err(finding("run_receipt", seq, "the entry does not begin with the receipt of a run".to_owned()));
     };
     let receipt = RunReceipt::from_record(record).map_err(|refusal| finding(refusal.code(), seq, refusal.to_string()))?;
     if receipt.snapshot != parsed.protocol {

@@ -23,8 +23,8 @@ fn draft(number: u64) -> Draft {
     let subject = format!("Settlement:SET-20260417-{number:09}");
     let record = Record {
         kind: Kind::Receipt,
-        type_: "SETTLEMENT_EVENT".to_owned(),
-        action: "SETTLEMENT.PROPOSE".to_owned(),
+        type_: "RUN".to_owned(),
+        action: "RUN.DONE".to_owned(),
         subject,
         actor: "Actor:anna".to_owned(),
         seat: None,

@@ -1,22 +1,14 @@
 //! Appending what is governed: a batch of drafts in one durable transaction, each judged against the state that the earlier ones leave.
 //! Nothing is decided here: a [`Judge`] decides, and its rows are kept with the entry.
 
-use std::cell::RefCell;
-use std::mem;
-
 use enact_core::entry::{Draft, Head, Sealed};
-use enact_core::state::{Space, StateDelta, StateView};
-use rusqlite::{Connection, TransactionBehavior};
+use enact_core::state::{StateDelta, StateView};
 
-use crate::cache::Cache;
-use crate::derived;
+use crate::batch::{Batch, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
-use crate::ledger;
 use crate::model::Committed;
-use crate::open;
-use crate::refusals::{self, RefusedProposal};
-use crate::stats::Counters;
-use crate::writer::{SNAPSHOT, Writer, later};
+use crate::refusals::RefusedProposal;
+use crate::writer::Writer;
 
 /// What a judge sees of the transaction: the state that all entries before leave, earlier ones of the batch included.
 pub trait TxView: StateView<Error = StoreError> {
@@ -61,117 +53,47 @@ impl Writer {
         judge: &mut J,
         sign: &dyn Fn(&Head) -> String,
     ) -> Result<Vec<Result<Committed, J::Refused>>, StoreError> {
-        if drafts.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
-        let cache = mem::take(&mut self.cache);
-        let done = append(&mut self.connection, cache, drafts, now, judge, sign);
-        let done = done.map_err(|e| open::at(e, &self.shared.options))?;
-        self.cache = done.cache;
-        let counters = &self.shared.counters;
-        Counters::add(&counters.transactions, u64::from(done.durable));
-        for answer in &done.answers {
-            Counters::add(if answer.is_ok() { &counters.commits } else { &counters.refused }, 1);
-        }
-        self.checkpoint_after(done.durable);
-        Ok(done.answers)
+        self.transact(&mut Drafts { drafts, judge }, now, sign)
     }
 }
 
-/// What a batch came to.
-struct Done<R> {
-    answers: Vec<Result<Committed, R>>,
-    durable: bool,
-    cache: Cache,
+/// Drafts and who judges them.
+struct Drafts<'a, J: ?Sized> {
+    drafts: &'a mut [Draft],
+    judge: &'a mut J,
 }
 
-/// The transaction as a judge sees it.
-struct Tx<'c> {
-    connection: &'c Connection,
-    cache: RefCell<Cache>,
-}
+impl<J: Judge + ?Sized> Batch for Drafts<'_, J> {
+    type Left = J::Refused;
 
-impl StateView for Tx<'_> {
-    type Error = StoreError;
+    fn len(&self) -> usize {
+        self.drafts.len()
+    }
 
-    fn get(&self, space: Space, key: &str) -> Result<Option<String>, StoreError> {
-        let mut cache = self.cache.borrow_mut();
-        if let Some(row) = cache.get(space, key) {
-            return Ok(row);
-        }
-        let row = derived::present(self.connection, space, key)?.map(|(_, value)| value);
-        cache.put(space, key.to_owned(), row.clone());
-        Ok(row)
+    fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<J::Refused>, StoreError> {
+        let draft = self.drafts.get_mut(nth).ok_or(NO_UNIT)?;
+        judged(self.judge, tx, head, draft, at)
+    }
+
+    fn keep(&self, left: &J::Refused) -> Option<RefusedProposal> {
+        self.judge.keep(left)
     }
 }
 
-impl TxView for Tx<'_> {
-    fn snapshot(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        ledger::blob(self.connection, SNAPSHOT, hash)
-    }
-}
-
-/// The transaction. Dropped without a commit, by an error or a panic in the judge, it is rolled back.
-fn append<J: Judge + ?Sized>(
-    connection: &mut Connection,
-    mut cache: Cache,
-    drafts: &mut [Draft],
-    now: &str,
+/// What a judge answers about a draft that was given its time, as far as it can be stored.
+pub(crate) fn judged<J: Judge + ?Sized>(
     judge: &mut J,
-    sign: &dyn Fn(&Head) -> String,
-) -> Result<Done<J::Refused>, StoreError> {
-    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut head = ledger::head(&transaction)?;
-    // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process wrote
-    // any; run receipts write none.
-    let last = derived::last(&transaction)?;
-    if cache.known != Some(last) {
-        cache = Cache::default();
+    tx: &Tx<'_>,
+    head: &Head,
+    draft: &mut Draft,
+    at: &str,
+) -> Result<Judged<J::Refused>, StoreError> {
+    at.clone_into(&mut draft.at);
+    let answer = judge.judge(tx, head, draft)?;
+    if let Ok((sealed, delta)) = &answer {
+        follows(head, sealed, delta)?;
     }
-    let at = later(&head.at, now);
-    let tx = Tx { connection: &transaction, cache: RefCell::new(cache) };
-    let mut answers = Vec::with_capacity(drafts.len());
-    let mut last = last;
-    let (mut appended, mut kept) = (false, false);
-    for draft in drafts {
-        draft.at.clone_from(&at);
-        match judge.judge(&tx, &head, draft)? {
-            Ok((sealed, delta)) => {
-                follows(&head, &sealed, &delta)?;
-                let seq = ledger::insert_entry(&transaction, &sealed)?;
-                let mut cache = tx.cache.borrow_mut();
-                for put in delta.puts {
-                    derived::insert(&transaction, seq, &put)?;
-                    cache.put(put.space, put.key, Some(put.value));
-                    last = Some(seq);
-                }
-                let Sealed { seq, entry_hash, leaf, head: next, .. } = sealed;
-                answers.push(Ok(Committed { seq, entry_hash, leaf, at: next.at.clone() }));
-                head = next;
-                appended = true;
-            }
-            Err(refused) => {
-                if let Some(proposal) = judge.keep(&refused) {
-                    refusals::insert(&transaction, &proposal)?;
-                    kept = true;
-                }
-                answers.push(Err(refused));
-            }
-        }
-    }
-    let mut cache = tx.cache.into_inner();
-    cache.known = Some(last);
-    if !appended && !kept {
-        transaction.rollback()?;
-        return Ok(Done { answers, durable: false, cache });
-    }
-    if appended {
-        ledger::set_head(&transaction, &head, &sign(&head))?;
-    }
-    transaction.commit()?;
-    Ok(Done { answers, durable: true, cache })
+    Ok(answer)
 }
 
 /// Whether what the judge answered can be stored after the head without contradicting it.

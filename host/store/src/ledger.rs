@@ -66,9 +66,9 @@ pub(crate) fn insert_entry(connection: &Connection, sealed: &Sealed) -> Result<i
     Ok(seq)
 }
 
-/// Stores a sealed entry and its run.
-pub(crate) fn insert(connection: &Connection, sealed: &Sealed, run: &RunRow) -> Result<(), StoreError> {
-    let seq = insert_entry(connection, sealed)?;
+/// Stores the run of an entry.
+pub(crate) fn insert_run(connection: &Connection, seq: u64, run: &RunRow) -> Result<(), StoreError> {
+    let seq = column(seq)?;
     connection
         .prepare_cached(
             "INSERT INTO runs(seq, run_id, workflow, snapshot, binding, at, class, reason, code) \

@@ -5,6 +5,8 @@
 //! - [`Writer::append`] is the only way in for a run: a batch of [`Commit`]s, one durable transaction, one sync.
 //! - [`Writer::append_governed`] is the only way in for governed records: a batch of drafts that a [`Judge`] decides about inside the
 //!   transaction, and the rows of the derived state that they write.
+//! - [`Writer::append_work`] is the way in for what a worker did: a judged draft with its run, its writes and what it changes in the queue.
+//! - The execution queue (`queue_*` of [`Writer`] and [`Reader`]): rows and lines that the caller gives, changed by compare and set.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
 //!
@@ -13,6 +15,7 @@
 #![warn(missing_docs)]
 
 mod backup;
+mod batch;
 mod cache;
 mod catalog;
 mod commit;
@@ -26,6 +29,7 @@ mod listeners;
 mod model;
 mod number;
 mod open;
+mod queue;
 mod reader;
 mod refusals;
 mod schema;
@@ -33,6 +37,7 @@ pub mod stage;
 pub mod state;
 mod stats;
 mod wal;
+mod work;
 mod writer;
 
 pub use backup::{Copied, Progress};
@@ -46,9 +51,14 @@ pub use model::{
     StoredRun, Write,
 };
 pub use open::{Create, OpenOptions, Store};
+pub use queue::{
+    EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueItem, QueueLease, QueueLine, QueueMember,
+    QueueRefused, QueueRow, QueueTake, READY, StepLine,
+};
 pub use reader::{EntryRef, Reader};
 pub use refusals::{RefusedProposal, StoredRefusal};
 pub use schema::FORMAT;
 pub use state::{StateRead, conflict};
 pub use stats::Stats;
+pub use work::{Work, WorkAnswer, WorkLine, WorkRefused, WorkRun};
 pub use writer::{Checkpointed, Writer};

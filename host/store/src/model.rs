@@ -8,6 +8,8 @@ use enact_core::hash::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::queue::QueueRefused;
+
 /// What a host store is. Its first write fixes it for ever.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -314,6 +316,8 @@ pub enum Rejection {
     },
     /// The core refused to seal the entry.
     Refused(Refusal),
+    /// An item of the queue is not as it must be.
+    Queue(QueueRefused),
 }
 
 impl Rejection {
@@ -326,6 +330,7 @@ impl Rejection {
             Self::Origin { .. } => "commit_origin",
             Self::Quarantined { .. } => "commit_quarantined",
             Self::Refused(_) => "commit_refused",
+            Self::Queue(refused) => refused.code(),
         }
     }
 }
@@ -344,6 +349,7 @@ impl fmt::Display for Rejection {
             Self::Origin { expected, found } => write!(f, "prepared for ledger `{found}`, this is `{expected}`"),
             Self::Quarantined { store, reason } => write!(f, "store `{store}` is quarantined: {reason}"),
             Self::Refused(refusal) => write!(f, "{refusal}"),
+            Self::Queue(refused) => write!(f, "{refused}"),
         }
     }
 }

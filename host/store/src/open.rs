@@ -31,7 +31,7 @@ const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const WAL_KEEP_BYTES: i64 = 64 * 1024 * 1024;
 
 /// Prepared statements kept by a connection: all that there are.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// What a new ledger is pinned to for ever, and what an existing one is compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -34,11 +34,13 @@ pub struct Reader {
     shared: Arc<Shared>,
     /// Whether the file was seen to have the tables of the derived state. Another process may bring it up to date while we read.
     pub(crate) governed: Cell<bool>,
+    /// The same of the tables of the queue.
+    pub(crate) queued: Cell<bool>,
 }
 
 impl Reader {
     pub(crate) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared, governed: Cell::new(false) }
+        Self { connection, shared, governed: Cell::new(false), queued: Cell::new(false) }
     }
 
     /// Holds the present moment until [`Reader::end`]. The write-ahead log grows as long as anyone does, so not for long. Does nothing

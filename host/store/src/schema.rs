@@ -10,15 +10,18 @@ use crate::error::StoreError;
 /// `PRAGMA application_id`: "Enct". Tells a ledger from any other SQLite database, `file(1)` included.
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
-/// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the
-/// listeners.
-pub const FORMAT: i64 = 3;
+/// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
+/// execution queue.
+pub const FORMAT: i64 = 4;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
 
 /// The format in which listeners first appeared.
 pub(crate) const FORMAT_LISTENERS: i64 = 3;
+
+/// The format in which the execution queue first appeared.
+pub(crate) const FORMAT_QUEUE: i64 = 4;
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -35,6 +38,10 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// - `head`: one row, what the next entry is chained to.
 /// - `listeners`, `listener_log`: how far each listener has come, and its deliveries that failed.
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
+/// - `queue_*`: the execution queue, see [`crate::queue`]. `queue_items` has one narrow row an item, which is changed in place, and names
+///   the item's latest line in `queue_journal`, which only grows at its right edge: a line of a kilobyte is written once. `queue_kept` holds
+///   the members by which items are found, `queue_counts` how many items there are of each kind, so that counting reads no items. The
+///   indexes over what is ready, waiting or leased hold only such items, however many lie behind.
 /// - `refusals`: proposals that were refused, in the order in which they were.
 /// - `run_parts`: the large parts of a run, apart from `runs` so that a listing reads few pages. Both grow at their right edge only.
 ///
@@ -43,7 +50,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 20] = [
+const STATEMENTS: [(&str, i64, &str); 33] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -85,6 +92,53 @@ const STATEMENTS: [(&str, i64, &str); 20] = [
          PRIMARY KEY(store, pos)) STRICT, WITHOUT ROWID",
     ),
     ("meta", 1, "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"),
+    ("queue_archived", FORMAT_QUEUE, "CREATE INDEX queue_archived ON queue_items(archived)"),
+    ("queue_contract", FORMAT_QUEUE, "CREATE INDEX queue_contract ON queue_items(archived, contract)"),
+    (
+        "queue_counts",
+        FORMAT_QUEUE,
+        "CREATE TABLE queue_counts(contract TEXT NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL, status TEXT NOT NULL, \
+         items INTEGER NOT NULL, PRIMARY KEY(member, contract, value, status)) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "queue_items",
+        FORMAT_QUEUE,
+        "CREATE TABLE queue_items(id INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, contract TEXT NOT NULL, status TEXT NOT NULL, \
+         seq INTEGER NOT NULL, pos INTEGER NOT NULL, not_before INTEGER NOT NULL, waiting INTEGER NOT NULL, attempts INTEGER NOT NULL, \
+         owner TEXT, deadline INTEGER, fence INTEGER NOT NULL, updated INTEGER NOT NULL, archived INTEGER NOT NULL, \
+         line INTEGER NOT NULL) STRICT",
+    ),
+    (
+        "queue_journal",
+        FORMAT_QUEUE,
+        "CREATE TABLE queue_journal(id INTEGER PRIMARY KEY, item TEXT NOT NULL, event TEXT NOT NULL, status TEXT NOT NULL, \
+         at INTEGER NOT NULL, line TEXT NOT NULL) STRICT",
+    ),
+    ("queue_journal_items", FORMAT_QUEUE, "CREATE INDEX queue_journal_items ON queue_journal(item)"),
+    (
+        "queue_kept",
+        FORMAT_QUEUE,
+        "CREATE TABLE queue_kept(item INTEGER NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL, counted INTEGER NOT NULL, \
+         PRIMARY KEY(item, member)) STRICT, WITHOUT ROWID",
+    ),
+    ("queue_kept_values", FORMAT_QUEUE, "CREATE INDEX queue_kept_values ON queue_kept(member, value, item)"),
+    ("queue_leases", FORMAT_QUEUE, "CREATE INDEX queue_leases ON queue_items(deadline) WHERE deadline IS NOT NULL"),
+    (
+        "queue_ready",
+        FORMAT_QUEUE,
+        "CREATE INDEX queue_ready ON queue_items(seq, pos) WHERE status = 'READY' AND waiting = 0 AND archived = 0",
+    ),
+    (
+        "queue_ready_contract",
+        FORMAT_QUEUE,
+        "CREATE INDEX queue_ready_contract ON queue_items(contract, seq, pos) WHERE status = 'READY' AND waiting = 0 AND archived = 0",
+    ),
+    ("queue_status", FORMAT_QUEUE, "CREATE INDEX queue_status ON queue_items(archived, status)"),
+    (
+        "queue_waiting",
+        FORMAT_QUEUE,
+        "CREATE INDEX queue_waiting ON queue_items(not_before) WHERE status = 'READY' AND waiting = 1 AND archived = 0",
+    ),
     (
         "refusals",
         2,
@@ -134,7 +188,10 @@ pub(crate) fn create(connection: &Connection) -> Result<(), StoreError> {
 
 /// Adds what came after the format that the file has, and stamps it; the caller holds the transaction. Rewrites nothing.
 pub(crate) fn extend(connection: &Connection, format: i64) -> Result<(), StoreError> {
-    for (_, _, statement) in STATEMENTS.iter().filter(|(_, since, _)| *since > format) {
+    let missing = || STATEMENTS.iter().filter(|(_, since, _)| *since > format).map(|(_, _, statement)| *statement);
+    let is_table = |statement: &&str| statement.starts_with("CREATE TABLE");
+    // The order of names may put an index before its table.
+    for statement in missing().filter(is_table).chain(missing().filter(|statement| !is_table(statement))) {
         connection.execute_batch(statement)?;
     }
     connection.pragma_update(None, "user_version", FORMAT)?;

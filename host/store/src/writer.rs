@@ -6,17 +6,17 @@
 use std::sync::{Arc, PoisonError};
 
 use enact_core::entry::{Draft, Head, seal};
+use enact_core::state::StateDelta;
 use enact_core::time::Instant;
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::error::StoreError;
-use crate::ledger;
 use crate::model::{Commit, Committed, Rejection, Write};
 use crate::number::column;
 use crate::open::{self, Shared};
-use crate::state;
 use crate::stats::Counters;
 use crate::wal::{self, HARD_PAGES, SOFT_PAGES};
 
@@ -66,14 +66,8 @@ impl Writer {
         now: &str,
         sign: &dyn Fn(&Head) -> String,
     ) -> Result<Vec<Result<Committed, Rejection>>, StoreError> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let result = append(&mut self.connection, &self.shared.origin, batch, now, sign);
-        let (answers, durable) = result.map_err(|e| open::at(e, &self.shared.options))?;
-        self.count(&answers, durable);
-        self.checkpoint_after(durable);
-        Ok(answers)
+        let origin = Arc::clone(&self.shared);
+        self.transact(&mut Runs { origin: &origin.origin, commits: batch }, now, sign)
     }
 
     /// Keeps a sealed protocol snapshot by its hash. Does nothing when it is there already.
@@ -186,19 +180,6 @@ impl Writer {
         self.checkpoint().map(drop)
     }
 
-    fn count(&self, answers: &[Result<Committed, Rejection>], durable: bool) {
-        let counters = &self.shared.counters;
-        Counters::add(&counters.transactions, u64::from(durable));
-        for answer in answers {
-            let counter = match answer {
-                Ok(_) => &counters.commits,
-                Err(Rejection::Conflict(_)) => &counters.conflicts,
-                Err(_) => &counters.refused,
-            };
-            Counters::add(counter, 1);
-        }
-    }
-
     /// One durable transaction.
     pub(crate) fn durable<T>(&mut self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let transaction = self
@@ -212,66 +193,44 @@ impl Writer {
     }
 }
 
-/// The transaction. Dropped without a commit, by an error or a panic in `sign`, it is rolled back.
-fn append(
-    connection: &mut Connection,
-    origin: &str,
-    batch: &[Commit],
-    now: &str,
-    sign: &dyn Fn(&Head) -> String,
-) -> Result<(Vec<Result<Committed, Rejection>>, bool), StoreError> {
-    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut head = ledger::head(&transaction)?;
-    let mut pending = Pending::new(&transaction);
-    let mut answers = Vec::with_capacity(batch.len());
-    for commit in batch {
-        answers.push(append_one(&transaction, &mut pending, &mut head, origin, commit, now)?);
-    }
-    let appended = answers.iter().any(Result::is_ok);
-    if !appended && !pending.has_indexed() {
-        transaction.rollback()?;
-        return Ok((answers, false));
-    }
-    pending.flush()?;
-    if appended {
-        ledger::set_head(&transaction, &head, &sign(&head))?;
-    }
-    transaction.commit()?;
-    Ok((answers, true))
+/// Runs, sealed by the core alone.
+struct Runs<'a> {
+    origin: &'a str,
+    commits: &'a [Commit],
 }
 
-/// Everything that may leave the commit out comes before the first write, so no savepoint is needed.
-fn append_one(
-    connection: &Connection,
-    pending: &mut Pending<'_>,
-    head: &mut Head,
-    origin: &str,
-    commit: &Commit,
-    now: &str,
-) -> Result<Result<Committed, Rejection>, StoreError> {
-    if commit.origin != origin {
-        return Ok(Err(Rejection::Origin { expected: origin.to_owned(), found: commit.origin.clone() }));
+impl Batch for Runs<'_> {
+    type Left = Rejection;
+
+    /// A run receipt neither reads nor writes the derived state.
+    const GOVERNED: bool = false;
+
+    fn len(&self) -> usize {
+        self.commits.len()
     }
-    if let Some(seq) = ledger::seq_of(connection, &commit.run.run_id)? {
-        return Ok(Err(Rejection::Duplicate { run_id: commit.run.run_id.clone(), seq }));
+
+    fn admit(&mut self, nth: usize, beside: &mut Beside<'_>) -> Result<Option<Rejection>, StoreError> {
+        let commit = self.commits.get(nth).ok_or(NO_UNIT)?;
+        if commit.origin != self.origin {
+            return Ok(Some(Rejection::Origin { expected: self.origin.to_owned(), found: commit.origin.clone() }));
+        }
+        beside.stands(&commit.run, &commit.reads, &commit.writes)
     }
-    match state::conflict(pending, &commit.reads, &commit.writes) {
-        Ok(None) => {}
-        Ok(Some(conflict)) => return Ok(Err(Rejection::Conflict(conflict))),
-        Err(StoreError::Quarantined { store, reason }) => return Ok(Err(Rejection::Quarantined { store, reason })),
-        Err(error) => return Err(error),
+
+    fn judge(&mut self, nth: usize, _: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<Rejection>, StoreError> {
+        let commit = self.commits.get(nth).ok_or(NO_UNIT)?;
+        let draft = Draft { at: at.to_owned(), ..commit.draft.clone() };
+        Ok(seal(head, self.origin, draft).map(|sealed| (sealed, StateDelta::default())).map_err(Rejection::Refused))
     }
-    let draft = Draft { at: later(&head.at, now), ..commit.draft.clone() };
-    let sealed = match seal(head, origin, draft) {
-        Ok(sealed) => sealed,
-        Err(refusal) => return Ok(Err(Rejection::Refused(refusal))),
-    };
-    ledger::insert(connection, &sealed, &commit.run)?;
-    pending.apply(&commit.writes)?;
-    let answer = Committed { seq: sealed.seq, entry_hash: sealed.entry_hash, leaf: sealed.leaf, at: sealed.head.at.clone() };
-    *head = sealed.head;
-    Ok(Ok(answer))
+
+    fn beside(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<(), StoreError> {
+        let commit = self.commits.get(nth).ok_or(NO_UNIT)?;
+        beside.run(committed.seq, &commit.run, &commit.writes)
+    }
+
+    fn is_conflict(left: &Rejection) -> bool {
+        matches!(left, Rejection::Conflict(_))
+    }
 }
 
 /// The later of two instants. A clock that cannot be read is left to the core to refuse.

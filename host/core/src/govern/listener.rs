@@ -76,7 +76,7 @@ impl Protocol {
                                     problem("unknown_field", &at, detail);
                                 }
                             }
-                            // What a subject keeps now is not what it kept then.
+                            // What a subject keeps at present is not what it kept then.
                             Reference::Kept(name) => {
                                 problem("unknown_field", &at, format!("`kept.{name}` is state, a listener is told what the record says"));
                             }
@@ -84,7 +84,7 @@ impl Protocol {
                                 problem(
                                     "bad_expression",
                                     &at,
-                                    "`state` is of the subject now, a listener is told what the record says".to_owned(),
+                                    "`state` changes with the subject, a listener is told what the record says".to_owned(),
                                 );
                             }
                             Reference::Run(_) | Reference::Output(_) => {

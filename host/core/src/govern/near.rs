@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_long_list_is_cut_to_what_is_near() {
         let names: Vec<String> = ["RELEASE", "REFUND", "CREATE", "OPEN_ESCROW", "DEPOSIT", "REQUEST"].map(String::from).into();
-        assert_eq!(nearest("RELAESE", &names), "nearest of 6: `RELEASE`, `CREATE`, `REQUEST`, `REFUND`");
+        assert_eq!(nearest("RELAESE", &names), "nearest of 6: `RELEASE`, `REQUEST`, `CREATE`, `REFUND`");
         assert_eq!(nearest("X", names.get(..1).unwrap_or_default()), "there are: `RELEASE`");
         assert_eq!(nearest("X", []), "there is none");
     }

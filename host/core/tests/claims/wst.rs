@@ -318,7 +318,8 @@ fn w_17_w_18_w_19_w_20_w_21_each_reason_has_its_word_and_its_group() {
 fn w_18_a_charter_that_is_only_proposed_binds_nothing_until_it_is_ratified() {
     let mut pilot = Pilot::new();
     let document = json!({"title": "Second charter", "document": digest("second").to_string()});
-    let proposal = Record { version: Some(1), ..pilot.world.record("Actor:ruth", "charter.proposed", "Charter:JWP-2", document.clone()) };
+    let proposal =
+        Record { version: Some(1), ..pilot.world.record("Actor:ruth", "charter.proposed", "WstCharter:JWP-2", document.clone()) };
     let hash = proposal.hash().unwrap();
     pilot.say(vec![proposal]).unwrap();
     pilot.beside("Actor:joan", "seat.seated", "Seat:water-2", json!({"member": "water-works", "charter_no": "JWP-2"})).unwrap();
@@ -329,7 +330,7 @@ fn w_18_a_charter_that_is_only_proposed_binds_nothing_until_it_is_ratified() {
     let expected = json!({"validated": false, "validation": {"intent_ok": true, "authority_ok": false, "project_ok": true, "economic_ok": true},
         "ready_for_execution": false, "failure_reason": "missing_charter_binding"});
     assert_eq!(serde_json::to_value(&validation).unwrap(), expected);
-    let mut ratified = Record { version: Some(1), ..pilot.world.record("Actor:saul", "charter.ratified", "Charter:JWP-2", document) };
+    let mut ratified = Record { version: Some(1), ..pilot.world.record("Actor:saul", "charter.ratified", "WstCharter:JWP-2", document) };
     ratified.refs.insert("proposal".into(), hash);
     pilot.say(vec![ratified]).unwrap();
     assert!(pilot.validate("Execution:EXQ-20260418-1").passed());

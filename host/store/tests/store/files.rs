@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use enact_store::{OpenOptions, Store, StoreError};
+use enact_store::{FORMAT, OpenOptions, Store, StoreError};
 use rusqlite::Connection;
 
 use crate::support::{Bench, KEY, ORIGIN, commit, creating, one};
@@ -80,7 +80,7 @@ fn a_creation_that_was_interrupted_is_taken_up() {
 #[test]
 fn a_newer_format_and_an_altered_schema_are_told_apart() {
     let bench = Bench::new();
-    bench.raw().execute_batch("PRAGMA user_version = 4").unwrap();
+    bench.raw().execute_batch(&format!("PRAGMA user_version = {}", FORMAT + 1)).unwrap();
     assert_eq!(refused(&bench.path()), "store_newer");
     let bench = Bench::new();
     bench.raw().execute_batch("PRAGMA user_version = 0").unwrap();

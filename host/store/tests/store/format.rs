@@ -3,17 +3,25 @@
 use std::path::Path;
 
 use enact_core::state::{Space, StateView as _};
-use enact_store::{FORMAT, OpenOptions, Store, StoreError};
+use enact_store::{FORMAT, OpenOptions, QueueFilter, Store, StoreError};
 
 use crate::governed::{add, append};
+use crate::queue::queued;
 use crate::support::{Bench, KEY, NOW, commit, one, sign};
 use crate::tamper::findings;
 
-/// Format 2 is format 3 without these.
-const AWAY_3: &str = "DROP TABLE listeners; DROP TABLE listener_log; PRAGMA user_version = 2";
+/// The format before the queue has none of these.
+const NO_QUEUE: &str = "DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+                        PRAGMA user_version = 3";
+/// Nor had format 2 these.
+const NO_LISTENERS: &str = "DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+                            DROP TABLE listeners; DROP TABLE listener_log; PRAGMA user_version = 2";
+/// Nor had format 1 these.
+const AWAY: &str = "DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+                    DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
 
-/// Format 1 is format 3 without these.
-const AWAY: &str = "DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
+/// The format that the queue was added to.
+const FORMAT_BEFORE_QUEUE: i64 = 3;
 
 /// A ledger of format 1 with one entry, all of it in the file.
 fn old() -> Bench {
@@ -74,7 +82,7 @@ fn an_old_file_opened_for_reading_only_stays_as_it_is_and_has_no_state() {
 fn a_file_of_format_2_keeps_its_state_and_learns_to_listen() {
     let bench = Bench::new();
     append(&mut bench.store.writer().unwrap(), &[add("k")]).unwrap();
-    bench.raw().execute_batch(AWAY_3).unwrap();
+    bench.raw().execute_batch(NO_LISTENERS).unwrap();
     let read_only = Store::open(&OpenOptions::new(bench.path()).read_only()).unwrap();
     let mut reader = read_only.reader().unwrap();
     assert_eq!((reader.cursor("LI_A_V0").unwrap(), format(&bench.path())), (None, 2));
@@ -87,6 +95,26 @@ fn a_file_of_format_2_keeps_its_state_and_learns_to_listen() {
     let mut reader = store.reader().unwrap();
     assert_eq!(reader.cursor("LI_A_V0").unwrap(), Some(7));
     assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((0, "1".to_owned())));
+}
+
+#[test]
+fn a_file_from_before_the_queue_gets_one_and_is_read_as_if_it_were_empty() {
+    let bench = Bench::new();
+    append(&mut bench.store.writer().unwrap(), &[add("k")]).unwrap();
+    bench.raw().execute_batch(NO_QUEUE).unwrap();
+    let mut reader = Store::open(&OpenOptions::new(bench.path()).read_only()).unwrap().reader().unwrap();
+    assert_eq!(reader.queue_item("Q-1").unwrap(), None);
+    assert_eq!(reader.queue_items(&QueueFilter::default(), 0, 9).unwrap(), []);
+    assert_eq!((reader.queue_counts(None).unwrap(), reader.queue_lines(None, 0, 9).unwrap()), (vec![], vec![]));
+    assert_eq!((reader.queue_leases(0).unwrap(), reader.queue_wake().unwrap()), (vec![], None));
+    assert_eq!(format(&bench.path()), FORMAT_BEFORE_QUEUE);
+    let mut writer = Store::open(&OpenOptions::new(bench.path())).unwrap().writer().unwrap();
+    assert_eq!(format(&bench.path()), FORMAT);
+    assert_eq!(writer.queue_add(&[queued("Q-1", 0)]).unwrap(), [Ok(())]);
+    // Seen by who has been reading all along.
+    assert_eq!(reader.queue_item("Q-1").unwrap().unwrap().row.status, "PENDING");
+    assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((0, "1".to_owned())));
+    assert_eq!(findings(&mut reader), Vec::<String>::new());
 }
 
 #[test]

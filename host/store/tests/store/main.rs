@@ -4,11 +4,14 @@
 mod append;
 mod backup;
 mod crash;
+mod crash_work;
 mod events;
 mod files;
 mod format;
 mod governed;
 mod model;
+mod queue;
 mod support;
 mod tamper;
 mod torn;
+mod work;

@@ -1,0 +1,231 @@
+//! One transaction for every kind of append: units in their order, each judged against what the earlier ones leave, one head, one sync.
+//! What a unit is, what may keep it out and what is stored beside its entry is said by a [`Batch`].
+
+use std::cell::RefCell;
+use std::mem;
+
+use enact_core::entry::{Head, Sealed};
+use enact_core::state::{Space, StateDelta, StateView};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::cache::Cache;
+use crate::commit::Pending;
+use crate::derived;
+use crate::error::StoreError;
+use crate::governed::TxView;
+use crate::ledger;
+use crate::model::{Committed, Read, Rejection, RunRow, Write};
+use crate::open;
+use crate::queue::change::Queue;
+use crate::refusals::{self, RefusedProposal};
+use crate::state;
+use crate::stats::Counters;
+use crate::writer::{SNAPSHOT, Writer, later};
+
+/// A sealed entry with its rows, or why there is none.
+pub(crate) type Judged<L> = Result<(Sealed, StateDelta), L>;
+
+/// A batch was asked for a unit beyond its own length.
+pub(crate) const NO_UNIT: StoreError = StoreError::Range { what: "the number of a unit" };
+
+/// Units to append. The order of the calls for each: [`Batch::admit`], [`Batch::judge`], [`Batch::beside`].
+pub(crate) trait Batch {
+    /// Why a unit was left out.
+    type Left;
+
+    /// Whether units read and write the derived state.
+    const GOVERNED: bool = true;
+
+    /// How many units there are.
+    fn len(&self) -> usize;
+
+    /// What keeps the unit out before anyone judges it. Writes nothing.
+    fn admit(&mut self, _nth: usize, _beside: &mut Beside<'_>) -> Result<Option<Self::Left>, StoreError> {
+        Ok(None)
+    }
+
+    /// The unit as the entry after `head`, at that time.
+    fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<Self::Left>, StoreError>;
+
+    /// What is kept of a unit that was left out.
+    fn keep(&self, _left: &Self::Left) -> Option<RefusedProposal> {
+        None
+    }
+
+    /// Stores what belongs to an entry that is now stored. Must not leave the unit out any more.
+    fn beside(&mut self, _nth: usize, _committed: &Committed, _beside: &mut Beside<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether it was left out because something it relied on had changed.
+    fn is_conflict(_left: &Self::Left) -> bool {
+        false
+    }
+}
+
+/// The transaction as a judge sees it.
+pub(crate) struct Tx<'c> {
+    connection: &'c Connection,
+    cache: RefCell<Cache>,
+}
+
+impl StateView for Tx<'_> {
+    type Error = StoreError;
+
+    fn get(&self, space: Space, key: &str) -> Result<Option<String>, StoreError> {
+        let mut cache = self.cache.borrow_mut();
+        if let Some(row) = cache.get(space, key) {
+            return Ok(row);
+        }
+        let row = derived::present(self.connection, space, key)?.map(|(_, value)| value);
+        cache.put(space, key.to_owned(), row.clone());
+        Ok(row)
+    }
+}
+
+impl TxView for Tx<'_> {
+    fn snapshot(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        ledger::blob(self.connection, SNAPSHOT, hash)
+    }
+}
+
+/// What the transaction holds beside entries and derived state.
+pub(crate) struct Beside<'c> {
+    connection: &'c Connection,
+    pending: Pending<'c>,
+    pub(crate) queue: Queue<'c>,
+}
+
+impl<'c> Beside<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, pending: Pending::new(connection), queue: Queue::new(connection) }
+    }
+
+    /// Whether a run is new and what it relied on still holds.
+    pub(crate) fn stands(&mut self, run: &RunRow, reads: &[Read], writes: &[Write]) -> Result<Option<Rejection>, StoreError> {
+        if let Some(seq) = ledger::seq_of(self.connection, &run.run_id)? {
+            return Ok(Some(Rejection::Duplicate { run_id: run.run_id.clone(), seq }));
+        }
+        match state::conflict(&mut self.pending, reads, writes) {
+            Ok(conflict) => Ok(conflict.map(Rejection::Conflict)),
+            Err(StoreError::Quarantined { store, reason }) => Ok(Some(Rejection::Quarantined { store, reason })),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a run and its writes.
+    pub(crate) fn run(&mut self, seq: u64, run: &RunRow, writes: &[Write]) -> Result<(), StoreError> {
+        ledger::insert_run(self.connection, seq, run)?;
+        self.pending.apply(writes)
+    }
+}
+
+impl Writer {
+    /// One durable transaction. The answers are in the order of the units.
+    pub(crate) fn transact<B: Batch>(
+        &mut self,
+        batch: &mut B,
+        now: &str,
+        sign: &dyn Fn(&Head) -> String,
+    ) -> Result<Vec<Result<Committed, B::Left>>, StoreError> {
+        if batch.len() == 0 {
+            return Ok(Vec::new());
+        }
+        // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
+        let cache = mem::take(&mut self.cache);
+        let done = append(&mut self.connection, cache, batch, now, sign).map_err(|e| open::at(e, &self.shared.options))?;
+        self.cache = done.cache;
+        let counters = &self.shared.counters;
+        Counters::add(&counters.transactions, u64::from(done.durable));
+        for answer in &done.answers {
+            let counter = match answer {
+                Ok(_) => &counters.commits,
+                Err(left) if B::is_conflict(left) => &counters.conflicts,
+                Err(_) => &counters.refused,
+            };
+            Counters::add(counter, 1);
+        }
+        self.checkpoint_after(done.durable);
+        Ok(done.answers)
+    }
+}
+
+/// What a batch came to.
+struct Done<L> {
+    answers: Vec<Result<Committed, L>>,
+    durable: bool,
+    cache: Cache,
+}
+
+/// The transaction. Dropped without a commit, by an error or a panic in whoever is called, it is rolled back.
+fn append<B: Batch>(
+    connection: &mut Connection,
+    mut cache: Cache,
+    batch: &mut B,
+    now: &str,
+    sign: &dyn Fn(&Head) -> String,
+) -> Result<Done<B::Left>, StoreError> {
+    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut head = ledger::head(&transaction)?;
+    if B::GOVERNED {
+        // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process
+        // wrote any; run receipts write none.
+        let last = derived::last(&transaction)?;
+        if cache.known != Some(last) {
+            cache = Cache::default();
+            cache.known = Some(last);
+        }
+    }
+    let at = later(&head.at, now);
+    let tx = Tx { connection: &transaction, cache: RefCell::new(cache) };
+    let mut beside = Beside::new(&transaction);
+    let mut answers = Vec::with_capacity(batch.len());
+    let (mut appended, mut kept) = (false, false);
+    for nth in 0..batch.len() {
+        // Everything that may leave the unit out comes before its first write, so no savepoint is needed.
+        let judged = match batch.admit(nth, &mut beside)? {
+            Some(left) => Err(left),
+            None => batch.judge(nth, &tx, &head, &at)?,
+        };
+        match judged {
+            Ok((sealed, delta)) => {
+                let column = ledger::insert_entry(&transaction, &sealed)?;
+                let mut cache = tx.cache.borrow_mut();
+                for put in delta.puts {
+                    derived::insert(&transaction, column, &put)?;
+                    cache.put(put.space, put.key, Some(put.value));
+                    cache.known = Some(Some(column));
+                }
+                drop(cache);
+                let Sealed { seq, entry_hash, leaf, head: next, .. } = sealed;
+                let committed = Committed { seq, entry_hash, leaf, at: next.at.clone() };
+                batch.beside(nth, &committed, &mut beside)?;
+                answers.push(Ok(committed));
+                head = next;
+                appended = true;
+            }
+            Err(left) => {
+                if let Some(proposal) = batch.keep(&left) {
+                    refusals::insert(&transaction, &proposal)?;
+                    kept = true;
+                }
+                answers.push(Err(left));
+            }
+        }
+    }
+    // An index of events that was built is worth keeping even if no unit holds.
+    let durable = appended || kept || beside.pending.has_indexed();
+    let cache = tx.cache.into_inner();
+    if !durable {
+        transaction.rollback()?;
+        return Ok(Done { answers, durable, cache });
+    }
+    beside.pending.flush()?;
+    beside.queue.flush()?;
+    if appended {
+        ledger::set_head(&transaction, &head, &sign(&head))?;
+    }
+    transaction.commit()?;
+    Ok(Done { answers, durable, cache })
+}
