@@ -15,7 +15,7 @@ use enact_core::state::Space;
 use serde_json::{Map, Value, json};
 
 use crate::govern::world::{Told, World};
-use crate::stories::{everything, tell};
+use crate::stories::{artifacts, compile, everything, tell};
 use crate::support::{digest, receipt};
 
 const AT: &str = "2026-04-18T08:00:00.000000+00:00";
@@ -529,4 +529,38 @@ fn w_45_the_contract_fills_what_it_fills_and_holds_among_all_packs() {
     assert_eq!(record.postings.unwrap().len(), 2);
     let all = everything();
     assert_eq!(all.contracts().map(Contract::code).collect::<Vec<_>>(), ["QC_WST_TRANSFER_V0"]);
+}
+
+#[test]
+fn w_32_w_33_the_modes_of_settlement_are_exhaustive_and_evidence_is_somebody_elses() {
+    let problems = |code: &str, edit: &dyn Fn(&mut Value)| -> Vec<&'static str> {
+        let mut all = artifacts(&["base", "wst"]);
+        edit(&mut all.iter_mut().find(|(name, _)| name == code).unwrap().1);
+        let compiled = Protocol::compile(digest("wst"), all.iter().map(|(code, value)| (code.as_str(), value)));
+        compiled.err().unwrap_or_default().iter().map(|problem| problem.code).collect()
+    };
+    let contract = "QC_WST_TRANSFER_V0";
+    assert!(problems(contract, &|_| ()).is_empty());
+    assert_eq!(
+        problems(contract, &|qc| drop(qc["settlement"]["modes"].as_object_mut().unwrap().remove("GRANT_USD"))),
+        ["settlement_modes"; 2]
+    );
+    assert_eq!(problems(contract, &|qc| qc["settlement"]["modes"]["EUR"] = json!("none")), ["settlement_modes"]);
+    assert_eq!(problems(contract, &|qc| qc["settlement"]["by"] = json!("$.kept.quantity")), ["settlement_modes"]);
+    let unguarded = |lc: &mut Value| drop(lc["actions"]["settlement.attested"]["guards"].as_array_mut().unwrap().remove(1));
+    assert!(problems("LC_WST_EXECUTION_V0", &unguarded).is_empty(), "the row says it as well");
+    let mut all = artifacts(&["base", "wst"]);
+    for (code, value) in &mut all {
+        match code.as_str() {
+            "LC_WST_EXECUTION_V0" => unguarded(value),
+            "AM_WST_V0" => {
+                let rows = value["rows"].as_array_mut().unwrap();
+                let row = rows.iter_mut().find(|row| row["row"] == "attester").unwrap();
+                row.as_object_mut().unwrap().remove("distinct_from");
+            }
+            _ => {}
+        }
+    }
+    let compiled = Protocol::compile(digest("wst"), all.iter().map(|(code, value)| (code.as_str(), value)));
+    assert_eq!(compiled.unwrap_err()[0].code, "attester_worker");
 }
