@@ -15,7 +15,7 @@ use enact_core::state::Space;
 use serde_json::{Map, Value, json};
 
 use crate::govern::world::{Told, World};
-use crate::stories::{artifacts, compile, everything, tell};
+use crate::stories::{artifacts, everything, tell};
 use crate::support::{digest, receipt};
 
 const AT: &str = "2026-04-18T08:00:00.000000+00:00";

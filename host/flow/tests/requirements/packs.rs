@@ -103,7 +103,7 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         assert_eq!(files.len(), there, "{}", examples.display());
         told += 1;
     }
-    assert_eq!(told, 8);
+    assert_eq!(told, 9);
 }
 
 #[test]
