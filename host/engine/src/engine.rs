@@ -175,6 +175,22 @@ impl Engine {
         self.sources.now_micros()
     }
 
+    /// The note of a new head.
+    pub(crate) fn sign(&self, head: &Head) -> String {
+        note::sign(&self.workspace.config().origin, head.size, &head.root(), &self.key)
+    }
+
+    /// Now, as the queue counts it.
+    pub(crate) fn queue_now(&self) -> u64 {
+        u64::try_from(self.now_micros()).unwrap_or(0)
+    }
+
+    /// Random bytes in hexadecimal, for a name that nobody had before.
+    pub(crate) fn unique_name(&self) -> Result<String> {
+        let bytes = self.sources.unique().ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
+        Ok(hex::encode(bytes))
+    }
+
     /// An admitted module by digest.
     pub(crate) fn module(&self, digest: &str, name: &str) -> Result<Module> {
         self.modules.admit(&self.sandbox, &self.workspace, digest, name)

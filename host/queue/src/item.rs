@@ -5,6 +5,7 @@ use crate::facts::{Facts, Journal, Mode, logged, project};
 use crate::id::{QueueId, checked};
 use crate::lease::{Fence, Lease};
 use crate::line;
+pub use crate::line::is_own;
 use crate::order::Place;
 use crate::refused::Refused;
 use crate::retry::{Class, Failure};

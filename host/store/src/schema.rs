@@ -101,6 +101,11 @@ const STATEMENTS: [(&str, i64, &str); 33] = [
          items INTEGER NOT NULL, PRIMARY KEY(member, contract, value, status)) STRICT, WITHOUT ROWID",
     ),
     (
+        "queue_due",
+        FORMAT_QUEUE,
+        "CREATE INDEX queue_due ON queue_items(status, not_before) WHERE waiting = 1 AND archived = 0 AND owner IS NULL",
+    ),
+    (
         "queue_items",
         FORMAT_QUEUE,
         "CREATE TABLE queue_items(id INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, contract TEXT NOT NULL, status TEXT NOT NULL, \

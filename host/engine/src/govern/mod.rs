@@ -2,7 +2,7 @@
 mod actors;
 mod book;
 mod demo;
-mod keys;
+pub(crate) mod keys;
 mod outside;
 mod proposal;
 mod propose;
@@ -13,6 +13,9 @@ mod stream;
 pub use actors::Held;
 pub use book::Ruled;
 pub(crate) use book::{RuleBook, problem};
+pub(crate) use outside::{Components, Signatures};
+pub(crate) use proposal::row;
+pub(crate) use propose::{Judging, report};
 pub use demo::{Story, StoryReport, Told};
 pub use proposal::Proposed;
 pub use propose::{Appended, Explained, RefusedProposal};
