@@ -17,6 +17,7 @@ mod run;
 mod view;
 mod worker;
 
+pub use enact_queue::id::QueueId;
 pub use export::ExportReport;
 pub use hand::{Added, Evidence, Given, Started};
 pub use rebuild::QueueRebuilt;

@@ -63,7 +63,10 @@ pub struct LineReport {
     /// Its number: the cursor of a reading.
     #[serde(skip)]
     pub number: u64,
-    /// The line as it is stored.
+    /// The line as it is stored, to the byte.
+    #[serde(skip)]
+    pub text: String,
+    /// Its members.
     #[serde(flatten)]
     pub line: serde_json::Map<String, Value>,
 }
@@ -169,7 +172,7 @@ impl Engine {
     /// Lines of the journal after this number, of one item or all.
     pub fn queue_lines(&self, id: Option<&QueueId>, after: u64, limit: u64) -> Result<Vec<LineReport>> {
         let lines = self.store().reader()?.queue_lines(id.map(QueueId::as_str), after, limit)?;
-        lines.into_iter().map(|line| Ok(LineReport { number: line.id, line: members(&line.line)? })).collect()
+        lines.into_iter().map(|line| Ok(LineReport { number: line.id, line: members(&line.line)?, text: line.line })).collect()
     }
 
     /// How many items there are, by contract and by the values of these members. Without members nothing but counts is read.
