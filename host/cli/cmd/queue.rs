@@ -119,7 +119,14 @@ impl WhichArgs {
         if !self.items.is_empty() {
             return Ok(self.items.clone());
         }
-        anyhow::ensure!(!self.filter.is_empty(), "name items, or say which with --status, --contract, --where or --text");
+        if self.filter.is_empty() {
+            return Err(EngineError::Queue {
+                code: "queue_name",
+                detail: "no item is named".to_owned(),
+                hint: Some("name items, or say which with --status, --contract, --where or --text"),
+            }
+            .into());
+        }
         let mut ids = Vec::new();
         engine.queue_each(&self.filter.filter(), |shown| {
             ids.extend(QueueId::parse(shown.text("queue_id")).ok());
@@ -246,9 +253,12 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
         QueueCommand::Void(args) => {
             let engine = open_any(global)?;
             let ids = args.which.ids(&engine)?;
-            each(ui, &ids, |id| engine.queue_void(&args.by, id, &args.reason), |ui, appended| {
-                super::propose::print_appended(ui, appended).map(drop)
-            })
+            each(
+                ui,
+                &ids,
+                |id| engine.queue_void(&args.by, id, &args.reason),
+                |ui, appended| super::propose::print_appended(ui, appended).map(drop),
+            )
         }
         QueueCommand::Watch(args) => watch(ui, &open_read(global)?, args),
         QueueCommand::Export(args) => {
@@ -256,7 +266,13 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
             if ui.json() {
                 ui.document(&report)?;
             } else {
-                ui.line(format!("{} items and {} lines in {} files under {}", report.items, report.lines, report.files, args.dir.display()))?;
+                ui.line(format!(
+                    "{} items and {} lines in {} files under {}",
+                    report.items,
+                    report.lines,
+                    report.files,
+                    args.dir.display()
+                ))?;
             }
             Ok(Exit::Done)
         }
@@ -344,7 +360,11 @@ fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
         _ => GOOD,
     };
     let reason = shown.text("failure_reason");
-    ui.line(format!("{NAME}{:<24}{NAME:#} {style}{status:<10}{style:#} {DIM}{}{DIM:#} {reason}", shown.text("queue_id"), shown.text("updated_utc")))
+    ui.line(format!(
+        "{NAME}{:<24}{NAME:#} {style}{status:<10}{style:#} {DIM}{}{DIM:#} {reason}",
+        shown.text("queue_id"),
+        shown.text("updated_utc")
+    ))
 }
 
 fn show(ui: &Ui, engine: &Engine, args: &ShowArgs) -> Result<Exit> {
@@ -360,7 +380,11 @@ fn show(ui: &Ui, engine: &Engine, args: &ShowArgs) -> Result<Exit> {
         }
     }
     if ui.json() {
-        if args.lines { ui.document(&json!({"item": shown, "lines": lines}))? } else { ui.document(&shown)? }
+        if args.lines {
+            ui.document(&json!({"item": shown, "lines": lines}))?
+        } else {
+            ui.document(&shown)?
+        }
         return Ok(Exit::Done);
     }
     print_item(ui, &shown)?;
@@ -420,7 +444,11 @@ fn each<T: Serialize>(
 ) -> Result<Exit> {
     if let [id] = ids {
         let done = act(id)?;
-        if ui.json() { ui.document(&done)? } else { print(ui, &done)? }
+        if ui.json() {
+            ui.document(&done)?
+        } else {
+            print(ui, &done)?
+        }
         return Ok(Exit::Done);
     }
     let mut exit = Exit::Done;
@@ -445,9 +473,9 @@ fn each<T: Serialize>(
 
 /// `sha256:` and 64 hex digits as they are, or the digest of a file.
 pub(crate) fn digest_of(text: &str) -> Result<String> {
-    let is_digest = text.split_once(':').is_some_and(|(of, hex)| {
-        matches!(of, "sha256" | "blake3") && hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())
-    });
+    let is_digest = text
+        .split_once(':')
+        .is_some_and(|(of, hex)| matches!(of, "sha256" | "blake3") && hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     if is_digest {
         return Ok(text.to_owned());
     }

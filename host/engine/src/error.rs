@@ -172,9 +172,12 @@ impl EngineError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
-            Self::Queue { .. } | Self::Refused(_) | Self::Inconclusive { .. } | Self::ModuleRefused { .. } | Self::Contention { .. } | Self::Rejected { .. } => {
-                Kind::Refused
-            }
+            Self::Queue { .. }
+            | Self::Refused(_)
+            | Self::Inconclusive { .. }
+            | Self::ModuleRefused { .. }
+            | Self::Contention { .. }
+            | Self::Rejected { .. } => Kind::Refused,
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
             Self::Store(e) if e.is_corruption() => Kind::Integrity,
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,

@@ -27,15 +27,17 @@ pub(crate) fn is_stale(code: &str) -> bool {
 
 /// What the judge refused.
 pub(crate) fn of_refusal(code: &str) -> Failure {
-    let known = GovernCode::ALL.iter().find(|known| known.as_str() == code);
-    let class = match known {
-        _ if is_duplicate(code) => Class::Duplicate,
+    let known = GovernCode::ALL.iter().find(|known| known.as_str() == code).copied();
+    let class = if is_duplicate(code) {
+        Class::Duplicate
+    } else if known == Some(GovernCode::PostingFloor) {
         // Not enough of it: the workflow's own no, said by the book.
-        Some(GovernCode::PostingFloor) => Class::Business,
-        Some(GovernCode::InvariantViolated) => Class::Invariant,
-        Some(known) if known.stage() == Stage::Postings => Class::Invariant,
+        Class::Business
+    } else if known.is_some_and(|known| known == GovernCode::InvariantViolated || known.stage() == Stage::Postings) {
+        Class::Invariant
+    } else {
         // Everything else can be mended: a role, a key, a state, a module.
-        Some(_) | None => Class::Resolvable,
+        Class::Resolvable
     };
     failure(class, code)
 }
@@ -52,10 +54,7 @@ pub(crate) fn of_exit(exit: &ExitReport) -> Failure {
 
 /// What kept a run from ending at all.
 pub(crate) fn of_error(error: &EngineError) -> Failure {
-    let class = match error {
-        EngineError::Store(error) if error.is_transient() => Class::Transient,
-        EngineError::Infrastructure { .. } | EngineError::Contention { .. } => Class::Transient,
-        _ => Class::Resolvable,
-    };
-    failure(class, error.code())
+    let goes_away = matches!(error, EngineError::Infrastructure { .. } | EngineError::Contention { .. })
+        || matches!(error, EngineError::Store(error) if error.is_transient());
+    failure(if goes_away { Class::Transient } else { Class::Resolvable }, error.code())
 }

@@ -250,4 +250,3 @@ fn refusal(code: &str) -> Outcome {
         Outcome::Failed(class::of_refusal(code))
     }
 }
-

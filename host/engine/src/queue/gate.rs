@@ -122,9 +122,11 @@ impl Engine {
         }
         let after: After = RefCell::new(lines.subjects().map(|subject| (subject.to_owned(), None)).collect());
         let mut judging = Judging::new(self, signatures, works.len());
-        (judging.stops, judging.after) = (&stops, Some(&after));
+        judging.stops = &stops;
+        judging.after = Some(&after);
         let mut line = |change: &QueueChange, committed: &Committed| lines.line(change, committed, &after);
-        let answers = self.with_writer(|writer| Ok(writer.append_work(&mut works, &now, &mut judging, &mut line, &|head| self.sign(head))?))?;
+        let answers =
+            self.with_writer(|writer| Ok(writer.append_work(&mut works, &now, &mut judging, &mut line, &|head| self.sign(head))?))?;
         let mut decided = judging.decided.into_iter();
         let mut appended = Vec::with_capacity(answers.len());
         for (answer, work) in answers.into_iter().zip(works) {

@@ -163,7 +163,8 @@ impl Engine {
         };
         let (subject, at) = (subject_of(&ruled.protocol, contract, id.as_str())?, stored_time(now));
         let about = contract::Item { subject: &subject, actor: &actor, at: &at };
-        let record = contract::draft(&ruled.protocol, contract, &moment, &about, contract::Step::Queue, &given.payload).map_err(refused_item)?;
+        let record =
+            contract::draft(&ruled.protocol, contract, &moment, &about, contract::Step::Queue, &given.payload).map_err(refused_item)?;
         let outside = Components { engine: self, modules: &ruled.modules, signatures: &Signatures::default() };
         let validation = contract::preview(&ruled.protocol, contract, &moment, &outside, &record, &at).map_err(refused_item)?;
         serde_json::from_str(&view::answer(&validation)?.to_json()).map_err(|e| EngineError::Internal { detail: e.to_string() })

@@ -147,14 +147,7 @@ pub(crate) fn seen(rules: &Protocol, moment: &mut Moment<'_>, actor: &str, store
 }
 
 /// Facts and mode of an item.
-pub(crate) fn known(
-    rules: &Protocol,
-    contract: &Contract,
-    moment: &Moment<'_>,
-    subject: &str,
-    actor: &str,
-    now: u64,
-) -> Result<Known> {
+pub(crate) fn known(rules: &Protocol, contract: &Contract, moment: &Moment<'_>, subject: &str, actor: &str, now: u64) -> Result<Known> {
     let row = contract::item(contract, moment, subject).map_err(refused_item)?;
     let at = stored_time(now);
     let about = contract::Item { subject, actor, at: &at };

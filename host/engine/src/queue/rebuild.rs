@@ -1,7 +1,7 @@
 //! A journal that was lost, derived again from the ledger: what was executed stays executed, what was not is validated again.
 use enact_core::entry::{Entry, Record};
-use enact_core::govern::contract::{self, Contract, Facts};
 use enact_core::govern::Protocol;
+use enact_core::govern::contract::{self, Contract, Facts};
 use enact_core::govern::row::SubjectRow;
 use enact_core::receipt::RunReceipt;
 use enact_core::state::Space;
@@ -37,13 +37,7 @@ struct Version {
 }
 
 /// The item as far as the ledger knows it; `None` when it does not.
-pub(crate) fn derived(
-    contract: &Contract,
-    moment: &mut Moment<'_>,
-    subject: &str,
-    mode: Mode,
-    now: u64,
-) -> Result<Option<Item>> {
+pub(crate) fn derived(contract: &Contract, moment: &mut Moment<'_>, subject: &str, mode: Mode, now: u64) -> Result<Option<Item>> {
     let reader = moment.reader();
     let versions = versions(reader, subject)?;
     let (Some(first), Some(last)) = (versions.first(), versions.last()) else { return Ok(None) };

@@ -146,7 +146,8 @@ impl Reader {
         if !self.is_queued()? {
             return Ok(None);
         }
-        let time: Option<i64> = self.connection.prepare_cached(AGAIN_NEXT)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
+        let time: Option<i64> =
+            self.connection.prepare_cached(AGAIN_NEXT)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
         time.map(|time| unsigned(time, "a time in the queue")).transpose()
     }
 
