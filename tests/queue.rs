@@ -138,7 +138,7 @@ fn w_43_w_46_who_may_not_and_what_is_too_late_is_refused_and_changes_nothing() {
 #[test]
 fn w_38_w_39_w_47_a_failure_says_why_and_is_retried_with_a_reason_after_a_new_validation() {
     let pilot = Pilot::new();
-    let suspend = json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {}});
+    let suspend = json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {"reason": "an inquiry"}});
     let suspend = pilot.0.file("suspend.json", &suspend.to_string());
     pilot.enact(&["propose", &suspend, "--as", "joan"]).exits(0);
     pilot.work();
@@ -165,7 +165,7 @@ fn w_29_w_42_each_intent_is_transferred_once_though_workers_are_killed_all_the_t
         "seat_id": "water-1", "charter_no": "JWP-1", "value_class": "WATER_SHARE", "quantity": "1"})
     };
     let record = |kind: &str, action: &str, subject: String, payload: Value| json!({"type": kind, "action": action, "subject": subject, "payload": payload});
-    let unit = |n: usize| record("UNIT_EVENT", "unit.opened", format!("Unit:R-{n}"), json!({"project_id": "JWP", "name": "a unit"}));
+    let unit = |n: usize| record("UNIT_EVENT", "unit.opened", format!("Unit:R-{n}"), json!({"project_id": "JWP", "title": "a unit"}));
     let create = |n: usize| record("INTENT_EVENT", "intent.created", format!("Intent:INT-20260418-{n}"), terms(n));
     let accept = |n: usize| record("INTENT_EVENT", "intent.accepted", format!("Intent:INT-20260418-{n}"), json!({}));
     let queue = |n: usize| {

@@ -163,10 +163,6 @@ impl Engine {
         note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
     }
 
-    pub(crate) fn signing_key(&self) -> &SigningKey {
-        &self.key
-    }
-
     pub(crate) fn book(&self) -> &RuleBook {
         &self.book
     }
