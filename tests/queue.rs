@@ -56,7 +56,7 @@ impl Pilot {
     }
 
     fn size(&self) -> usize {
-        self.enact(&["ledger", "list", "--json"]).exits(0).json().as_array().map_or(0, Vec::len)
+        self.enact(&["ledger", "list", "-n", "100000", "--json"]).exits(0).json().as_array().map_or(0, Vec::len)
     }
 
     fn balance(&self, account: &str, asset: &str) -> String {
@@ -138,7 +138,8 @@ fn w_43_w_46_who_may_not_and_what_is_too_late_is_refused_and_changes_nothing() {
 #[test]
 fn w_38_w_39_w_47_a_failure_says_why_and_is_retried_with_a_reason_after_a_new_validation() {
     let pilot = Pilot::new();
-    let suspend = json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {"reason": "an inquiry"}});
+    let suspend =
+        json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {"reason": "an inquiry"}});
     let suspend = pilot.0.file("suspend.json", &suspend.to_string());
     pilot.enact(&["propose", &suspend, "--as", "joan"]).exits(0);
     pilot.work();
