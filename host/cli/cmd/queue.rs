@@ -33,6 +33,7 @@ pub(crate) enum QueueCommand {
     Void(VoidArgs),
     Watch(WatchArgs),
     Export(ExportArgs),
+    /// Derive the queue again from the ledger: what was executed stays executed, the rest is validated again.
     Rebuild,
 }
 

@@ -10,8 +10,8 @@ use enact_queue::lease::{Fence, Lease};
 use enact_queue::refused::Refused;
 use enact_queue::retry::Class;
 use enact_queue::status::Status;
-use enact_queue::{time, worker};
-use enact_store::{Moment, QueueChange, QueueExpect, QueueItem, QueueLease, QueueMember, QueueRefused, QueueRow, StoreError};
+use enact_queue::time;
+use enact_store::{Moment, QueueChange, QueueExpect, QueueItem, QueueLease, QueueMember, QueueRow, StoreError};
 use serde_json::Value;
 
 use super::rebuild;
@@ -32,10 +32,6 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn held(&self) -> worker::Held {
-        worker::Held { id: self.item.id.clone(), fence: self.item.fence }
-    }
-
     /// What is expected of the row when it is changed.
     pub(crate) fn expect(&self) -> QueueExpect {
         QueueExpect::Is { status: Some(self.stored.row.status.clone()), fence: Some(self.stored.row.fence) }
@@ -186,11 +182,6 @@ pub(crate) fn unknown(id: &str) -> EngineError {
 /// What the pure queue refuses, as an error of the engine.
 pub(crate) fn refused_queue(refused: Refused) -> EngineError {
     EngineError::Queue { code: refused.code(), detail: refused.to_string(), hint: Some(refused.hint()) }
-}
-
-/// What the store refuses of a change.
-pub(crate) fn refused_row(refused: &QueueRefused) -> EngineError {
-    EngineError::Queue { code: refused.code(), detail: refused.to_string(), hint: None }
 }
 
 /// What the core refuses to say of an item.

@@ -13,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use enact_core::govern::contract::{self, Hook};
 use enact_queue::change::{By, Change};
 use enact_queue::id::QueueId;
+use enact_queue::item::Item;
 use enact_queue::lease::{Fence as QueueFence, Lease};
 use enact_queue::order::Place;
 use enact_queue::status::{Event, Status};
@@ -356,7 +357,7 @@ impl<'a> Driver<'a> {
 
     fn recover(&mut self) -> Result<()> {
         let now = self.engine.queue_now();
-        let mut line = |event: &str, item: &QueueItem| stepped(event, item, now);
+        let mut line = |event: &str, item: &QueueItem| stepped(self.engine, event, item, now);
         self.engine.with_writer(|writer| Ok(writer.queue_recover(now, &mut line)?)).map(drop)
     }
 
@@ -410,10 +411,11 @@ impl<'a> Driver<'a> {
         let about = contract::Item { subject: &seen.subject, actor: self.author.actor, at: &at };
         let answer = match contract::validate(&ruled.protocol, contract, &moment, &outside, &about) {
             Ok(validation) => view::answer(&validation)?,
-            Err(error) => match super::item::refused_item(error) {
-                EngineError::Queue { code, .. } => not_askable(code)?,
-                error => return Err(error),
-            },
+            Err(error) => {
+                let error = super::item::refused_item(error);
+                let EngineError::Queue { code, .. } = error else { return Err(error) };
+                not_askable(code)?
+            }
         };
         let changed = !seen.item.says(&answer, &seen.known);
         Ok((answer, changed))
@@ -450,7 +452,7 @@ impl<'a> Driver<'a> {
         let mut taken = self.take(wanted, limit)?;
         let rest = u64::try_from(limit.saturating_sub(taken.len())).unwrap_or(0);
         let take = QueueTake { now, owner: &self.owner, ttl: deadline.saturating_sub(now), count: rest, contract: None };
-        let mut line = |event: &str, item: &QueueItem| stepped(event, item, now);
+        let mut line = |event: &str, item: &QueueItem| stepped(self.engine, event, item, now);
         let leased = self.engine.with_writer(|writer| Ok(writer.queue_lease(&take, &mut line)?))?;
         for item in leased {
             let contract = named_contract(&ruled.protocol, &item.row.contract)?;
@@ -518,10 +520,9 @@ impl<'a> Driver<'a> {
 }
 
 /// The line of a step that the store makes by itself: taking what is ready, giving back what has expired.
-fn stepped(event: &str, item: &QueueItem, now: u64) -> String {
-    let before = item.line.clone().unwrap_or_default();
+fn stepped(engine: &Engine, event: &str, item: &QueueItem, now: u64) -> String {
     // The row is the one after the step; the line is the one before.
-    let Some(mut line) = last_line(item) else { return before };
+    let Some(mut line) = last_line(item).or_else(|| lost(engine, item, now)) else { return item.line.clone().unwrap_or_default() };
     line.updated_us = line.updated_us.max(now);
     line.attempts = item.row.attempts;
     line.lease = item.row.lease.as_ref().map(|lease| Lease {
@@ -536,6 +537,16 @@ fn stepped(event: &str, item: &QueueItem, now: u64) -> String {
         line.reason = Some(enact_queue::change::REASON_EXPIRED.to_owned());
     }
     line.to_line()
+}
+
+/// An item whose line is gone, as the ledger knows it.
+fn lost(engine: &Engine, item: &QueueItem, now: u64) -> Option<Item> {
+    let mut reader = engine.store().reader().ok()?;
+    let mut moment = reader.moment(None).ok()?;
+    let protocol = engine.in_force(&moment).ok()?;
+    let ruled = engine.rules(&protocol, &moment).ok()?;
+    let stored = QueueItem { line: None, ..item.clone() };
+    seen(&ruled.protocol, &mut moment, "", stored, now).ok().map(|seen| seen.item)
 }
 
 /// An answer about an item that cannot be asked about: it is not valid, and the code says why.
