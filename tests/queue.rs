@@ -67,7 +67,7 @@ impl Pilot {
 
     fn sound(&self) {
         self.enact(&["verify", "--rebuild"]).exits(0);
-        self.enact(&["audit"]).exits(0);
+        self.enact(&["audit", "--all"]).exits(0);
     }
 }
 
