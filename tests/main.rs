@@ -17,6 +17,7 @@ mod listen;
 mod money;
 mod pgs;
 mod proposals;
+mod queue;
 mod requirements;
 mod rules;
 mod sandboxed;

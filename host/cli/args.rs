@@ -72,6 +72,12 @@ pub(crate) enum Command {
     Refusals(cmd::state::RefusalsArgs),
     Accounts(cmd::accounts::AccountsArgs),
     Balance(cmd::accounts::BalanceArgs),
+    #[command(subcommand)]
+    Queue(cmd::queue::QueueCommand),
+    Work(cmd::work::WorkArgs),
+    Settle(cmd::settle::SettleArgs),
+    Fulfill(cmd::fulfill::FulfillArgs),
+    Summary(cmd::summary::SummaryArgs),
     Listen(cmd::listen::ListenArgs),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),

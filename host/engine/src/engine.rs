@@ -163,16 +163,28 @@ impl Engine {
         note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
     }
 
-    pub(crate) fn signing_key(&self) -> &SigningKey {
-        &self.key
-    }
-
     pub(crate) fn book(&self) -> &RuleBook {
         &self.book
     }
 
     pub(crate) fn now_micros(&self) -> i64 {
         self.sources.now_micros()
+    }
+
+    /// The note of a new head.
+    pub(crate) fn sign(&self, head: &Head) -> String {
+        note::sign(&self.workspace.config().origin, head.size, &head.root(), &self.key)
+    }
+
+    /// Now, as the queue counts it.
+    pub(crate) fn queue_now(&self) -> u64 {
+        u64::try_from(self.now_micros()).unwrap_or(0)
+    }
+
+    /// Random bytes in hexadecimal, for a name that nobody had before.
+    pub(crate) fn unique_name(&self) -> Result<String> {
+        let bytes = self.sources.unique().ok_or(EngineError::Internal { detail: "no randomness".to_owned() })?;
+        Ok(hex::encode(bytes))
     }
 
     /// An admitted module by digest.

@@ -91,6 +91,8 @@ pub enum EngineError {
     NoStory { pack: String, packs: String },
     #[error("no snapshot `{snapshot}` in this ledger")]
     NoSnapshot { snapshot: String },
+    #[error("the queue refuses: {detail}")]
+    Queue { code: &'static str, detail: String, hint: Option<&'static str> },
     #[error("refused: {}", .0.detail)]
     Refused(Box<crate::govern::RefusedProposal>),
     #[error("no run `{run}` in this ledger")]
@@ -146,7 +148,7 @@ impl EngineError {
             Self::Inconclusive { .. } => "inconclusive",
             Self::Infrastructure { .. } => "infrastructure",
             Self::Contention { .. } => "contention",
-            Self::Rejected { code, .. } | Self::Proposal { code, .. } => code,
+            Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
@@ -169,9 +171,13 @@ impl EngineError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Refused(_) | Self::Inconclusive { .. } | Self::ModuleRefused { .. } | Self::Contention { .. } | Self::Rejected { .. } => {
-                Kind::Refused
-            }
+            Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
+            Self::Queue { .. }
+            | Self::Refused(_)
+            | Self::Inconclusive { .. }
+            | Self::ModuleRefused { .. }
+            | Self::Contention { .. }
+            | Self::Rejected { .. } => Kind::Refused,
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
             Self::Store(e) if e.is_corruption() => Kind::Integrity,
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
@@ -254,6 +260,8 @@ impl EngineError {
             Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
             Self::NoAccount { .. } => "list them with `enact accounts`".to_owned(),
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
+            Self::Queue { code: "queue_unknown", .. } => "list them with `enact queue list`".to_owned(),
+            Self::Queue { hint, .. } => return hint.map(str::to_owned),
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
             Self::Refused(refused) => {
                 let own = refused.hint.clone();

@@ -18,6 +18,7 @@ pub mod listen;
 mod live;
 pub mod offline;
 mod pool;
+pub mod queue;
 pub mod report;
 pub mod sources;
 pub mod state;

@@ -5,6 +5,7 @@ use crate::facts::{Facts, Journal, Mode, logged, project};
 use crate::id::{QueueId, checked};
 use crate::lease::{Fence, Lease};
 use crate::line;
+pub use crate::line::is_own;
 use crate::order::Place;
 use crate::refused::Refused;
 use crate::retry::{Class, Failure};
@@ -146,7 +147,7 @@ impl Item {
     /// # Errors
     /// [`Refused::Name`] if the contract is no name or a kept member has the name of one of the journal's own.
     pub fn queued(queued: Queued) -> Result<Self, Refused> {
-        if let Some(name) = queued.kept.keys().find(|name| line::is_own(name)) {
+        if let Some(name) = queued.kept.keys().find(|name| is_own(name)) {
             return Err(Refused::Name { name: name.clone() });
         }
         let at = queued.at_us.min(LAST_US);

@@ -54,7 +54,8 @@ const OWN: [&str; 27] = [
 const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// Whether a member is the journal's own, so that nothing kept may have its name.
-pub(crate) fn is_own(name: &str) -> bool {
+#[must_use]
+pub fn is_own(name: &str) -> bool {
     OWN.contains(&name)
 }
 

@@ -50,7 +50,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 33] = [
+const STATEMENTS: [(&str, i64, &str); 34] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -99,6 +99,11 @@ const STATEMENTS: [(&str, i64, &str); 33] = [
         FORMAT_QUEUE,
         "CREATE TABLE queue_counts(contract TEXT NOT NULL, member TEXT NOT NULL, value TEXT NOT NULL, status TEXT NOT NULL, \
          items INTEGER NOT NULL, PRIMARY KEY(member, contract, value, status)) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "queue_due",
+        FORMAT_QUEUE,
+        "CREATE INDEX queue_due ON queue_items(status, not_before) WHERE waiting = 1 AND archived = 0 AND owner IS NULL",
     ),
     (
         "queue_items",

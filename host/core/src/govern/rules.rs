@@ -330,6 +330,18 @@ impl Action {
         !self.guards.is_empty() || !self.invariants.is_empty()
     }
 
+    /// Whether its payload may have this member.
+    #[must_use]
+    pub fn declares(&self, member: &str) -> bool {
+        self.fields.contains_key(member)
+    }
+
+    /// Whether the subject keeps this member of its payload.
+    #[must_use]
+    pub fn keeps(&self, member: &str) -> bool {
+        self.fields.get(member).is_some_and(|field| field.keep)
+    }
+
     /// Capability and module of its invariants.
     #[must_use]
     pub fn invariants(&self) -> &[InvariantDecl] {

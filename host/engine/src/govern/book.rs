@@ -56,6 +56,11 @@ pub(crate) fn problem(found: govern::Problem) -> Problem {
 pub(crate) struct RuleBook(Mutex<HashMap<Digest, Arc<Ruled>>>);
 
 impl RuleBook {
+    /// The rules of a snapshot that were asked for before.
+    pub(crate) fn known(&self, hash: &Digest) -> Option<Arc<Ruled>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).map(Arc::clone)
+    }
+
     /// The rules of a snapshot; `read` gives the sealed snapshot on first use.
     pub(crate) fn rules(&self, hash: &Digest, read: impl FnOnce() -> Result<Option<Vec<u8>>>) -> Result<Arc<Ruled>> {
         if let Some(ruled) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash) {

@@ -4,10 +4,9 @@ use enact_core::entry::{Draft, Head, Local, Record, Sealed};
 use enact_core::govern::row::SystemRow;
 use enact_core::govern::{EntryContext, JudgeError, RowFinding, append, judge};
 use enact_core::hash::Digest;
-use enact_core::note;
 use enact_core::state::{Space, StateDelta, StateView};
 use enact_core::time::Instant;
-use enact_store::{Judge, RefusedProposal as Kept, StoreError, TxView};
+use enact_store::{Judge, RefusedProposal as Kept, Rejection, StoreError, TxView};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,6 +16,7 @@ use super::outside::{Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
+use crate::queue::{After, Left, Stop};
 use crate::report::EntryReport;
 use crate::sources::time_text;
 
@@ -67,12 +67,20 @@ pub struct RefusedProposal {
     pub hint: Option<String>,
     #[serde(skip)]
     kept: Kept,
+    /// Whether something that was read before has changed in the meantime.
+    #[serde(skip)]
+    raced: bool,
 }
 
 impl RefusedProposal {
     /// Someone else was faster: the subject, or the protocol, is not the one that the record was completed for.
     pub(crate) fn is_stale(&self) -> bool {
-        matches!(self.code.as_str(), "chain_prev" | "chain_protocol")
+        self.raced || matches!(self.code.as_str(), "chain_prev" | "chain_protocol")
+    }
+
+    /// The queue moved on between the reading and the append.
+    fn raced(rejection: &Rejection, records: &[Record], at: &str) -> Self {
+        Self { raced: true, ..plain(rejection.code(), rejection.to_string(), records, at) }
     }
 }
 
@@ -116,7 +124,8 @@ pub struct ExplainedChange {
     pub after: Value,
 }
 
-fn report(records: &[Record], decided: Vec<String>) -> Result<Vec<AppendedRecord>> {
+/// Records with the rows that allowed them.
+pub(crate) fn report(records: &[Record], decided: Vec<String>) -> Result<Vec<AppendedRecord>> {
     let decided = decided.into_iter().chain(std::iter::repeat(String::new()));
     let report = |(record, decided): (&Record, String)| {
         let hash = record.hash().map_err(|e| EngineError::PayloadValue { detail: e.to_string() })?;
@@ -172,13 +181,19 @@ impl Engine {
 
     /// Entries made durable together, in this order, each judged by itself.
     pub(crate) fn append_group(&self, drafts: &mut [Draft], signatures: &Signatures) -> Result<Vec<Result<Appended, RefusedProposal>>> {
-        let origin = &self.workspace().config().origin;
         let now = time_text(self.now_micros());
-        let mut judging = Judging { engine: self, origin, signatures, decided: Vec::with_capacity(drafts.len()) };
-        let answers = self.with_writer(|writer| {
-            let sign = |head: &Head| note::sign(origin, head.size, &head.root(), self.signing_key());
-            Ok(writer.append_governed(drafts, &now, &mut judging, &sign)?)
-        })?;
+        if let Some(units) = self.gated(drafts)? {
+            let answers = self.append_units(units, signatures)?;
+            let refused = |(answer, draft): (Result<Appended, Left>, &Draft)| {
+                answer.map_err(|left| match left {
+                    Left::Refused(refused) => refused,
+                    Left::Rejected(rejection) => RefusedProposal::raced(&rejection, &draft.records, &now),
+                })
+            };
+            return Ok(answers.into_iter().zip(&*drafts).map(refused).collect());
+        }
+        let mut judging = Judging::new(self, signatures, drafts.len());
+        let answers = self.with_writer(|writer| Ok(writer.append_governed(drafts, &now, &mut judging, &|head| self.sign(head))?))?;
         let mut decided = judging.decided.into_iter();
         let mut appended = Vec::with_capacity(answers.len());
         for (answer, draft) in answers.into_iter().zip(drafts) {
@@ -255,12 +270,32 @@ impl Engine {
 }
 
 /// Judges inside the transaction, under the rules that the entry names.
-struct Judging<'a> {
+pub(crate) struct Judging<'a> {
     engine: &'a Engine,
     origin: &'a str,
     signatures: &'a Signatures,
-    /// For each draft the rows that decided; none where it was refused.
-    decided: Vec<Vec<String>>,
+    /// For each draft that was judged the rows that decided; none where it was refused.
+    pub(crate) decided: Vec<Vec<String>>,
+    /// Records that the queue refuses, unless they are refused anyhow.
+    pub(crate) stops: &'a [Stop],
+    /// Subjects whose rows are asked for.
+    pub(crate) after: Option<&'a After>,
+}
+
+impl<'a> Judging<'a> {
+    pub(crate) fn new(engine: &'a Engine, signatures: &'a Signatures, drafts: usize) -> Self {
+        let origin = &engine.workspace().config().origin;
+        Self { engine, origin, signatures, decided: Vec::with_capacity(drafts), stops: &[], after: None }
+    }
+
+    /// Why the queue refuses a draft that the judge allows.
+    fn stopped(&self, draft: &Draft) -> Option<RefusedProposal> {
+        let about = |stop: &&Stop| draft.records.iter().any(|record| record.subject == stop.subject && record.action == stop.action);
+        let stop = self.stops.iter().find(about)?;
+        let mut refused = plain(stop.code, stop.detail.clone(), &draft.records, &draft.at);
+        refused.hint = stop.hint.map(str::to_owned);
+        Some(refused)
+    }
 }
 
 impl Judge for Judging<'_> {
@@ -281,6 +316,15 @@ impl Judge for Judging<'_> {
         let outside = Components { engine: self.engine, modules: &ruled.modules, signatures: self.signatures };
         match append(&ruled.protocol, view, &outside, head, self.origin, draft) {
             Ok(appended) => {
+                if let Some(stopped) = self.stopped(draft) {
+                    return Ok(Err(stopped));
+                }
+                let mut after = self.after.map(|after| after.borrow_mut());
+                for put in appended.delta.puts.iter().filter(|put| put.space == Space::Subject) {
+                    if let Some(asked) = after.as_mut().and_then(|after| after.get_mut(&put.key)) {
+                        *asked = serde_json::from_str(&put.value).ok();
+                    }
+                }
                 if let Some(decided) = self.decided.last_mut() {
                     *decided = appended.decided;
                 }
@@ -330,5 +374,5 @@ fn plain(code: &str, detail: String, records: &[Record], at: &str) -> RefusedPro
         detail: detail.clone(),
         bytes,
     };
-    RefusedProposal { code: code.to_owned(), detail, record: None, row: None, rows: Vec::new(), hint: None, kept }
+    RefusedProposal { code: code.to_owned(), detail, record: None, row: None, rows: Vec::new(), hint: None, kept, raced: false }
 }

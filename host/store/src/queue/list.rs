@@ -128,6 +128,29 @@ impl Reader {
         Ok(first)
     }
 
+    /// Items in this status that nobody holds and whose time has come, by that time: a failed one that is tried again, an executed one that
+    /// is to be settled. What waits for nobody has no time.
+    ///
+    /// # Errors
+    /// As [`Reader::queue_item`].
+    pub fn queue_due(&mut self, status: &str, now: u64, limit: u64) -> Result<Vec<QueueItem>, StoreError> {
+        let sql = AGAIN.replace("{}", &format!("{COLUMNS}, j.line"));
+        self.found(&sql, params![bound(now), bound(limit), status])
+    }
+
+    /// The first time after `now` at which an item in this status is due.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn queue_due_next(&mut self, status: &str, now: u64) -> Result<Option<u64>, StoreError> {
+        if !self.is_queued()? {
+            return Ok(None);
+        }
+        let time: Option<i64> =
+            self.connection.prepare_cached(AGAIN_NEXT)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
+        time.map(|time| unsigned(time, "a time in the queue")).transpose()
+    }
+
     /// How many items there are by contract and status, of one contract or all. Archived ones are not counted. Reads no items.
     ///
     /// # Errors
@@ -248,3 +271,10 @@ pub(crate) const SUBJECTS: &str = "SELECT k.key, k.created, k.last, s.value FROM
 pub(crate) const LEASES: &str = "SELECT {} FROM queue_items i INDEXED BY queue_leases \
                                  LEFT JOIN queue_journal j ON j.id = i.line AND j.item = i.item \
                                  WHERE i.deadline > ?1 ORDER BY i.deadline, i.id";
+/// With the columns in place of the braces.
+pub(crate) const AGAIN: &str = "SELECT {} FROM queue_items i INDEXED BY queue_due LEFT JOIN queue_journal j ON j.id = i.line AND j.item = i.item \
+                                WHERE i.waiting = 1 AND i.archived = 0 AND i.owner IS NULL AND i.status = ?3 AND i.not_before <= ?1 \
+                                ORDER BY i.not_before, i.id LIMIT ?2";
+pub(crate) const AGAIN_NEXT: &str = "SELECT not_before FROM queue_items INDEXED BY queue_due \
+                                     WHERE waiting = 1 AND archived = 0 AND owner IS NULL AND status = ?2 AND not_before > ?1 \
+                                     ORDER BY not_before LIMIT 1";

@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use crate::queue::QueueFilter;
-use crate::queue::list::{COUNTS, COUNTS_OF, DEADLINE, LEASES, LINES, LINES_OF, SUBJECTS, WAITING, listing};
+use crate::queue::list::{AGAIN, AGAIN_NEXT, COUNTS, COUNTS_OF, DEADLINE, LEASES, LINES, LINES_OF, SUBJECTS, WAITING, listing};
 use crate::queue::take::{DUE, EXPIRED, NEXT, NEXT_OF};
 use crate::schema;
 
@@ -48,6 +48,8 @@ fn w_50_nothing_that_is_asked_of_the_queue_reads_through_it() {
     indexed(DUE, "queue_waiting (not_before<?)");
     indexed(&format!("SELECT i.id, i.fence {EXPIRED}"), "SEARCH i USING INDEX queue_leases (deadline<?)");
     indexed(&LEASES.replace("{}", "i.id"), "SEARCH i USING INDEX queue_leases (deadline>?)");
+    indexed(&AGAIN.replace("{}", "i.id"), "SEARCH i USING INDEX queue_due (status=? AND not_before<?)");
+    indexed(AGAIN_NEXT, "queue_due (status=? AND not_before>?)");
     indexed(WAITING, "queue_waiting");
     indexed(DEADLINE, "queue_leases");
     indexed(COUNTS, "SEARCH queue_counts USING PRIMARY KEY (member=?)");

@@ -105,6 +105,25 @@ pub enum Hook {
     Fulfill,
 }
 
+/// What an action of the lifecycle does to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionRole {
+    /// Creates it.
+    Queue,
+    /// Says that it was executed.
+    Execute,
+    /// Gives evidence.
+    Attest,
+    /// Says that it was settled.
+    Settle,
+    /// Says that what was meant has happened.
+    Fulfill,
+    /// Says that it failed for good.
+    Fail,
+    /// Calls it off.
+    Void,
+}
+
 /// What the ledger says of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -214,6 +233,22 @@ impl Contract {
             }
         }
         facts
+    }
+
+    /// What an action does to an item; nothing for one without a role.
+    #[must_use]
+    pub fn role(&self, action: &str) -> Option<ActionRole> {
+        let actions = &self.decl.actions;
+        let roles = [
+            (Some(&actions.queue), ActionRole::Queue),
+            (Some(&actions.execute), ActionRole::Execute),
+            (actions.attest.as_ref(), ActionRole::Attest),
+            (actions.settle.as_ref(), ActionRole::Settle),
+            (actions.fulfill.as_ref(), ActionRole::Fulfill),
+            (Some(&actions.fail), ActionRole::Fail),
+            (Some(&actions.void), ActionRole::Void),
+        ];
+        roles.into_iter().find(|(of, _)| of.is_some_and(|of| of == action)).map(|(_, role)| role)
     }
 
     /// What a state says of an item.

@@ -1,0 +1,83 @@
+//! Running what a contract asks for, without committing it: the result waits for the record that speaks of it.
+use enact_core::entry::Record;
+use enact_core::govern::contract::{self, Contract, Hook, RunFacts};
+use enact_core::receipt::RunReceipt;
+use enact_queue::retry::Failure;
+use enact_store::{Reader, WorkRun};
+use serde_json::Value;
+
+use super::class;
+use super::item::{refused_item, stored_time};
+use crate::engine::{Engine, RunRequest};
+use crate::error::{EngineError, Result};
+
+/// A run that succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct Ran {
+    /// Its receipt.
+    pub(crate) receipt: Record,
+    /// What records may say of it.
+    pub(crate) facts: RunFacts,
+    /// What is stored beside the entry.
+    pub(crate) run: WorkRun,
+}
+
+/// How a run came out.
+pub(crate) enum Outcome {
+    /// It may be committed.
+    Ran(Box<Ran>),
+    /// It ended otherwise; nothing of it is kept.
+    Failed(Failure),
+}
+
+impl Engine {
+    /// Runs the workflow of a hook about an item; `None` when the contract asks for none.
+    ///
+    /// # Errors
+    /// What kept it from being tried at all.
+    pub(crate) fn queue_run(
+        &self,
+        contract_code: &str,
+        hook: Hook,
+        reader: &mut Reader,
+        subject: &str,
+        actor: &str,
+        attempt: u32,
+    ) -> Result<Option<Outcome>> {
+        let request = {
+            let moment = reader.moment(None)?;
+            let protocol = self.in_force(&moment)?;
+            let ruled = self.rules(&protocol, &moment)?;
+            let contract: &Contract = super::item::named_contract(&ruled.protocol, contract_code)?;
+            let Some((workflow, binding)) = contract.workflow(hook) else { return Ok(None) };
+            let at = stored_time(self.queue_now());
+            let about = contract::Item { subject, actor, at: &at };
+            let payload = contract::payload(&ruled.protocol, contract, &moment, &about, hook).map_err(refused_item)?;
+            RunRequest {
+                workflow: workflow.to_owned(),
+                payload: Value::Object(payload),
+                binding: binding.map(str::to_owned),
+                ..RunRequest::default()
+            }
+        };
+        let prepared = match self.job(&request).and_then(|job| self.execute(&job, reader, attempt)) {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Some(Outcome::Failed(class::of_error(&error)))),
+        };
+        if prepared.report.exit.class != "SUCCESS" {
+            return Ok(Some(Outcome::Failed(class::of_exit(&prepared.report.exit))));
+        }
+        let commit = prepared.commit;
+        let receipt = commit.draft.records.into_iter().next();
+        let receipt = receipt.ok_or_else(|| EngineError::Internal { detail: "a run without a receipt".to_owned() })?;
+        let said = RunReceipt::from_record(&receipt).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
+        let facts = RunFacts {
+            id: said.run,
+            receipt: receipt.hash().map_err(|e| EngineError::Internal { detail: e.to_string() })?,
+            context: said.output,
+            output: prepared.report.payload,
+        };
+        let run = WorkRun { run: commit.run, reads: commit.reads, writes: commit.writes };
+        Ok(Some(Outcome::Ran(Box::new(Ran { receipt, facts, run }))))
+    }
+}
