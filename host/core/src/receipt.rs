@@ -3,6 +3,8 @@
 //! It holds what a replay must reproduce and nothing a replay could not: no worker, no wall time. It is the payload of a
 //! [`Kind::Receipt`] record; the entry around it adds order and time.
 
+mod view;
+
 use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -17,6 +19,8 @@ use crate::canonical;
 use crate::entry::{Kind, Record};
 use crate::error::Refusal;
 use crate::hash::Digest;
+
+pub use view::ReceiptView;
 
 /// Type of the record that carries a receipt.
 pub const RECORD_TYPE: &str = "RUN";

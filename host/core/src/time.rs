@@ -14,6 +14,9 @@ pub struct Instant(String);
 /// Bytes of the stored spelling.
 pub const STORED_LEN: usize = 32;
 
+/// Bytes of a date and time without fraction and zone.
+const SECONDS_LEN: usize = 19;
+
 /// Fractional digits of the stored spelling: microseconds, what the clocks and databases around us agree on.
 const FRACTION_DIGITS: usize = 6;
 
@@ -38,7 +41,15 @@ impl Instant {
     /// Reads the stored spelling and no other.
     #[must_use]
     pub fn parse_stored(text: &str) -> Option<Self> {
-        Self::parse(text).filter(|instant| instant.0 == text)
+        Self::is_stored(text).then(|| Self(String::from(text)))
+    }
+
+    /// Whether the text is the stored spelling of an instant.
+    #[must_use]
+    pub fn is_stored(text: &str) -> bool {
+        let Some(local) = text.strip_suffix("+00:00") else { return false };
+        let Some((seconds, [b'.', fraction @ ..])) = local.as_bytes().split_at_checked(SECONDS_LEN) else { return false };
+        fraction.len() == FRACTION_DIGITS && fraction.iter().all(u8::is_ascii_digit) && is_civil(seconds)
     }
 
     /// Microseconds since some instant before the year 0, for differences.
@@ -159,6 +170,16 @@ mod tests {
             assert_eq!(Instant::parse(text), None, "{text}");
         }
         assert!(Instant::parse("2000-02-29T23:59:59.999999Z").is_some());
-        assert!(Instant::parse_stored("2026-04-17T10:00:00Z").is_none());
+        for text in ["2026-04-17T10:00:00Z", "2026-04-17T10:00:00.00000+00:00", "2026-04-17T10:00:00.0000000+00:00"] {
+            assert_eq!(Instant::parse_stored(text), None, "{text}");
+        }
+        let stored = "2026-04-17T10:00:00.000001+00:00";
+        assert_eq!(Instant::parse_stored(stored), Instant::parse(stored));
+        for (place, wrong) in stored.bytes().enumerate().map(|(place, byte)| (place, char::from(byte ^ 0x10))) {
+            let mut text = String::from(stored);
+            text.replace_range(place..=place, wrong.encode_utf8(&mut [0; 4]));
+            let old = Instant::parse(&text).filter(|instant| instant.as_str() == text);
+            assert_eq!(Instant::parse_stored(&text), old, "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use core::fmt;
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
-use crate::entry::{Entry, Head};
+use crate::entry::{Entry, EntryView, Head};
 use crate::error::Refusal;
 use crate::hash::{Digest, Hash, entry_hash, leaf_hash};
 use crate::note::{self, Checkpoint};
@@ -41,26 +41,45 @@ impl fmt::Display for Finding {
 
 impl core::error::Error for Finding {}
 
-/// What the stored bytes of one entry say by themselves: its hashes, and whether it is an entry at all. This is most of the work of a
-/// verification and needs nothing of the entries before, so it can be done ahead and on other threads.
+/// What the stored bytes of one entry say by themselves: its hashes, whether it is an entry at all, and where it says it stands. This is
+/// most of the work of a verification and needs nothing of the entries before, so it can be done ahead and on other threads.
 #[derive(Clone, Debug)]
 pub struct Examined {
     leaf: Hash,
     entry_hash: Digest,
-    parsed: Result<Entry, Refusal>,
+    said: Result<Said, Refusal>,
+}
+
+/// What an entry says about its place.
+#[derive(Clone, Debug)]
+struct Said {
+    at: String,
+    origin: String,
+    prev: Option<Digest>,
+    seq: u64,
 }
 
 impl Examined {
     /// Hashes and reads the bytes.
     #[must_use]
     pub fn of(stored: &[u8]) -> Self {
-        Self { leaf: leaf_hash(stored), entry_hash: entry_hash(stored), parsed: Entry::parse(stored) }
+        EntryView::read(stored).map_or_else(|| Self::parsed(stored, Entry::parse(stored)).0, |view| Self::from(&view))
     }
 
-    /// The entry, if the bytes are one.
-    #[must_use]
-    pub fn entry(&self) -> Option<&Entry> {
-        self.parsed.as_ref().ok()
+    /// Hashes bytes that were read, and hands back the entry.
+    fn parsed(stored: &[u8], parsed: Result<Entry, Refusal>) -> (Self, Option<Entry>) {
+        let (said, entry) = match parsed {
+            Ok(entry) => (Ok(Said { at: entry.at.clone(), origin: entry.origin.clone(), prev: entry.prev, seq: entry.seq }), Some(entry)),
+            Err(refusal) => (Err(refusal), None),
+        };
+        (Self { leaf: leaf_hash(stored), entry_hash: entry_hash(stored), said }, entry)
+    }
+}
+
+impl From<&EntryView<'_>> for Examined {
+    fn from(view: &EntryView<'_>) -> Self {
+        let said = Said { at: String::from(view.at()), origin: String::from(view.origin()), prev: view.prev(), seq: view.seq() };
+        Self { leaf: leaf_hash(view.bytes()), entry_hash: entry_hash(view.bytes()), said: Ok(said) }
     }
 }
 
@@ -133,17 +152,20 @@ impl Verifier {
     /// # Errors
     /// The first finding in the order: position, leaf, bytes, origin, sequence number, chain, time.
     pub fn feed(&mut self, seq: u64, stored: &[u8], leaf: &Hash) -> Result<Entry, Finding> {
-        self.feed_examined(seq, Examined::of(stored), leaf)
+        let (examined, entry) = Examined::parsed(stored, Entry::parse(stored));
+        self.feed_examined(seq, examined, leaf)?;
+        // Bytes that were no entry have been refused.
+        entry.ok_or_else(|| Finding { code: Refusal::Shape.code(), seq: Some(seq), detail: Refusal::Shape.to_string() })
     }
 
     /// As [`Self::feed`], of bytes that were examined before.
     ///
     /// # Errors
     /// As [`Self::feed`].
-    pub fn feed_examined(&mut self, seq: u64, examined: Examined, leaf: &Hash) -> Result<Entry, Finding> {
+    pub fn feed_examined(&mut self, seq: u64, examined: Examined, leaf: &Hash) -> Result<(), Finding> {
         // A gap is reported once: the next entry is expected behind this one.
         let expected_seq = core::mem::replace(&mut self.next_seq, seq.saturating_add(1));
-        let Examined { leaf: computed, entry_hash, parsed } = examined;
+        let Examined { leaf: computed, entry_hash, said } = examined;
         let prev = self.seen.entry_hash;
         self.seen.frontier.push(computed);
         self.seen.size = self.seen.frontier.size();
@@ -151,10 +173,10 @@ impl Verifier {
         self.compare_root();
 
         let finding = |code, detail| Finding { code, seq: Some(seq), detail };
-        let last_at = self.seen.at.clone();
-        if let Ok(entry) = &parsed {
-            self.seen.at.clone_from(&entry.at);
-        }
+        let last_at = match &said {
+            Ok(entry) => core::mem::replace(&mut self.seen.at, entry.at.clone()),
+            Err(_) => self.seen.at.clone(),
+        };
         if seq != expected_seq {
             return Err(finding("entry_missing", format!("expected entry {expected_seq}")));
         }
@@ -162,7 +184,7 @@ impl Verifier {
             let detail = format!("stored {}, the bytes give {}", Digest::sha256(*leaf), Digest::sha256(computed));
             return Err(finding("entry_leaf", detail));
         }
-        let entry = parsed.map_err(|refusal| finding(refusal.code(), refusal.to_string()))?;
+        let entry = said.map_err(|refusal| finding(refusal.code(), refusal.to_string()))?;
         if entry.origin != self.origin {
             return Err(finding("entry_foreign", format!("of ledger `{}`, this one is `{}`", entry.origin, self.origin)));
         }
@@ -175,7 +197,7 @@ impl Verifier {
         if entry.at < last_at {
             return Err(finding("entry_time_backwards", format!("`{}` is before `{last_at}`", entry.at)));
         }
-        Ok(entry)
+        Ok(())
     }
 
     /// Ends the verification: compares what was fed with the stored head and with every checkpoint. Answers what the

@@ -1,10 +1,13 @@
 //! The evidence of one committed run, read back and checked against its receipt before anything is believed.
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use enact_core::entry::Entry;
 use enact_core::hash::{Digest, blob_hash, context_hash};
-use enact_core::receipt::RunReceipt;
+use enact_core::receipt::{ExitClass, ReceiptView, RunReceipt};
 use enact_core::verify::Finding;
 use enact_flow::Map;
-use enact_store::{RunRow, StoredEntry, StoredRun};
+use enact_store::{RunRef, StoredEntry, StoredRun};
 
 use crate::trace::Trace;
 use crate::transcript::{Transcript, VERSION};
@@ -33,7 +36,7 @@ impl Evidence {
     /// Everything that does not fit: a part with another hash, a listing column that says something else, a part that cannot be read.
     pub fn open(entry: &StoredEntry, stored: &StoredRun) -> Result<Self, Vec<Finding>> {
         let receipt = receipt(entry).map_err(|finding| vec![finding])?;
-        let findings = mismatches(entry.seq, &receipt, &stored.run);
+        let findings = mismatches(entry.seq, &Claims::from(&receipt), &RunRef::from(&stored.run));
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -67,45 +70,104 @@ pub fn receipt_of(seq: u64, parsed: &Entry) -> Result<RunReceipt, Finding> {
     Ok(receipt)
 }
 
+/// What a receipt says about the stored parts of its run.
+#[derive(Debug, Clone, Copy)]
+pub struct Claims<'a> {
+    run: &'a str,
+    workflow: &'a str,
+    snapshot: Digest,
+    binding: &'a str,
+    class: ExitClass,
+    reason: &'a str,
+    code: Option<&'a str>,
+    input: Digest,
+    output: Digest,
+    trace: Digest,
+    transcript: Digest,
+}
+
+impl<'a> From<&'a RunReceipt> for Claims<'a> {
+    fn from(receipt: &'a RunReceipt) -> Self {
+        Self {
+            run: &receipt.run,
+            workflow: &receipt.workflow,
+            snapshot: receipt.snapshot,
+            binding: &receipt.binding,
+            class: receipt.exit.class,
+            reason: &receipt.exit.reason,
+            code: receipt.exit.code.as_deref(),
+            input: receipt.input,
+            output: receipt.output,
+            trace: receipt.trace,
+            transcript: receipt.transcript,
+        }
+    }
+}
+
+impl<'a> From<&'a ReceiptView<'_>> for Claims<'a> {
+    fn from(receipt: &'a ReceiptView<'_>) -> Self {
+        Self {
+            run: receipt.run(),
+            workflow: receipt.workflow(),
+            snapshot: receipt.snapshot(),
+            binding: receipt.binding(),
+            class: receipt.class(),
+            reason: receipt.reason(),
+            code: receipt.code(),
+            input: receipt.input(),
+            output: receipt.output(),
+            trace: receipt.trace(),
+            transcript: receipt.transcript(),
+        }
+    }
+}
+
+impl Claims<'_> {
+    /// The run.
+    pub(crate) const fn run(&self) -> &str {
+        self.run
+    }
+}
+
 /// Everything in the stored parts of a run that is not what the receipt says.
 #[must_use]
-pub fn mismatches(seq: u64, receipt: &RunReceipt, run: &RunRow) -> Vec<Finding> {
+pub fn mismatches(seq: u64, receipt: &Claims<'_>, run: &RunRef<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut hash = |what: &str, expected: &Digest, got: Digest| {
-        if *expected != got {
+    let mut hash = |what: &str, expected: Digest, got: Digest| {
+        if expected != got {
             findings.push(finding("run_part", seq, format!("{what} of `{}`: expected {expected}, got {got}", receipt.run)));
         }
     };
-    hash("input", &receipt.input, context_hash(&run.input));
-    hash("output", &receipt.output, context_hash(&run.output));
-    hash("trace", &receipt.trace, blob_hash(&run.trace));
-    hash("transcript", &receipt.transcript, blob_hash(&run.transcript));
-    let snapshot = receipt.snapshot.to_string();
-    let columns = [
-        ("run_id", receipt.run.as_str(), run.run_id.as_str()),
-        ("workflow", &receipt.workflow, &run.workflow),
-        ("snapshot", &snapshot, &run.snapshot),
-        ("binding", &receipt.binding, &run.binding),
-        ("class", receipt.exit.class.as_str(), &run.class),
-        ("reason", &receipt.exit.reason, &run.reason),
-        ("code", receipt.exit.code.as_deref().unwrap_or_default(), run.code.as_deref().unwrap_or_default()),
-        ("at", &transcript_at(run), &run.at),
-    ];
-    for (column, expected, got) in columns {
-        if expected != got {
+    hash("input", receipt.input, context_hash(run.input));
+    hash("output", receipt.output, context_hash(run.output));
+    hash("trace", receipt.trace, blob_hash(run.trace));
+    hash("transcript", receipt.transcript, blob_hash(run.transcript));
+    let mut column = |column: &str, same: bool, expected: &dyn Display, got: &str| {
+        if !same {
             findings.push(finding("run_column", seq, format!("{column}: the evidence says `{expected}`, the listing `{got}`")));
         }
-    }
+    };
+    let at = transcript_at(run.transcript);
+    let (expected, got) = (receipt.code.unwrap_or_default(), run.code.unwrap_or_default());
+    column("run_id", receipt.run == run.run_id, &receipt.run, run.run_id);
+    column("workflow", receipt.workflow == run.workflow, &receipt.workflow, run.workflow);
+    column("snapshot", receipt.snapshot.is_spelled(run.snapshot), &receipt.snapshot, run.snapshot);
+    column("binding", receipt.binding == run.binding, &receipt.binding, run.binding);
+    column("class", receipt.class.as_str() == run.class, &receipt.class.as_str(), run.class);
+    column("reason", receipt.reason == run.reason, &receipt.reason, run.reason);
+    column("code", expected == got, &expected, got);
+    column("at", at == run.at, &at, run.at);
     findings
 }
 
 /// The run's own time stands in its transcript; the listing repeats it.
-fn transcript_at(run: &RunRow) -> String {
+fn transcript_at(transcript: &[u8]) -> Cow<'_, str> {
     #[derive(serde::Deserialize)]
-    struct At {
-        at: String,
+    struct At<'a> {
+        #[serde(borrow)]
+        at: Cow<'a, str>,
     }
-    serde_json::from_slice::<At>(&run.transcript).map(|t| t.at).unwrap_or_default()
+    serde_json::from_slice::<At<'_>>(transcript).map(|t| t.at).unwrap_or_default()
 }
 
 fn finding(code: &'static str, seq: u64, detail: String) -> Finding {

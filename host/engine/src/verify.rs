@@ -6,17 +6,17 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use ed25519_dalek::VerifyingKey;
-use enact_core::entry::{Entry, Record};
+use enact_core::entry::{Entry, EntryView};
 use enact_core::hash::{Digest, Hash};
 use enact_core::note;
 use enact_core::verify::{Examined, Finding, Verifier};
 use enact_flow::snapshot::Snapshot;
-use enact_store::Reader;
+use enact_store::{EvidenceRef, Reader};
 use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::error::{EngineError, Kind, Result};
-use crate::evidence;
+use crate::evidence::{self, Claims};
 use crate::govern::RebuildReport;
 use crate::lanes::in_order;
 
@@ -221,36 +221,59 @@ type Stored = (Hash, Examined, Option<Vec<Finding>>);
 
 fn examine(reader: &mut Reader, range: Range<u64>) -> Result<Chunk> {
     let mut chunk = Chunk::default();
-    for seq in range {
-        let Some(entry) = reader.entry(seq)? else {
-            chunk.entries.push((seq, None));
-            continue;
-        };
-        let examined = Examined::of(&entry.bytes);
-        let mut run = None;
-        if let Some(parsed) = examined.entry() {
-            chunk.snapshots.insert(parsed.protocol);
-            if parsed.records.iter().any(Record::is_run) {
-                run = Some(run_parts(reader, parsed, &mut chunk.modules)?);
-            }
-        }
-        chunk.entries.push((seq, Some((entry.leaf, examined, run))));
-    }
+    let mut next = range.start;
+    reader.evidence(range.clone(), |stored| {
+        chunk.entries.extend((next..stored.entry.seq).map(|seq| (seq, None)));
+        next = stored.entry.seq + 1;
+        chunk.look(&stored)
+    })?;
+    chunk.entries.extend((next..range.end).map(|seq| (seq, None)));
     Ok(chunk)
 }
 
-/// What is wrong with the stored parts of a run.
-fn run_parts(reader: &mut Reader, entry: &Entry, modules: &mut BTreeSet<Digest>) -> Result<Vec<Finding>> {
-    let receipt = match evidence::receipt_of(entry.seq, entry) {
-        Ok(receipt) => receipt,
-        Err(finding) => return Ok(vec![finding]),
-    };
-    modules.extend(receipt.modules.values());
-    Ok(match reader.run_by_seq(entry.seq)? {
-        Some(stored) => evidence::mismatches(entry.seq, &receipt, &stored.run),
-        None => {
-            let detail = format!("the parts of `{}` are not there", receipt.run);
-            vec![Finding { code: "run_missing", seq: Some(entry.seq), detail }]
+impl Chunk {
+    /// Examines one entry and the parts of its run.
+    fn look(&mut self, stored: &EvidenceRef<'_>) -> Result<()> {
+        let (seq, bytes) = (stored.entry.seq, stored.entry.bytes);
+        let view = EntryView::read(bytes);
+        let examined = view.as_ref().map_or_else(|| Examined::of(bytes), Examined::from);
+        let mut run = None;
+        if let Some(view) = view {
+            self.snapshots.insert(view.protocol());
+            if view.is_run() {
+                run = Some(self.run_parts(stored, &view)?);
+            }
         }
+        self.entries.push((seq, Some((*stored.entry.leaf, examined, run))));
+        Ok(())
+    }
+
+    /// What is wrong with the stored parts of a run.
+    fn run_parts(&mut self, stored: &EvidenceRef<'_>, entry: &EntryView<'_>) -> Result<Vec<Finding>> {
+        let seq = entry.seq();
+        if let Some(receipt) = entry.receipt().filter(|receipt| receipt.snapshot() == entry.protocol()) {
+            self.modules.extend(receipt.modules());
+            return parts(seq, stored, &Claims::from(&receipt));
+        }
+        // What cannot be read at once is read slowly, which says what is wrong.
+        let slowly = Entry::parse(entry.bytes()).map_err(|refusal| Finding { code: refusal.code(), seq: Some(seq), detail: refusal.to_string() });
+        match slowly.and_then(|entry| evidence::receipt_of(seq, &entry)) {
+            Ok(receipt) => {
+                self.modules.extend(receipt.modules.values());
+                parts(seq, stored, &Claims::from(&receipt))
+            }
+            Err(finding) => Ok(vec![finding]),
+        }
+    }
+}
+
+fn parts(seq: u64, stored: &EvidenceRef<'_>, receipt: &Claims<'_>) -> Result<Vec<Finding>> {
+    if seq != stored.entry.seq {
+        // An entry in another's place: that is what will be found, not that the other's run is another.
+        return Ok(Vec::new());
+    }
+    Ok(match stored.run()? {
+        Some(run) => evidence::mismatches(seq, receipt, &run),
+        None => vec![Finding { code: "run_missing", seq: Some(seq), detail: format!("the parts of `{}` are not there", receipt.run()) }],
     })
 }

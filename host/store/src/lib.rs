@@ -55,7 +55,7 @@ pub use queue::{
     EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueItem, QueueLease, QueueLine, QueueMember,
     QueueRefused, QueueRow, QueueTake, READY, StepLine,
 };
-pub use reader::{EntryRef, Reader};
+pub use reader::{EntryRef, EvidenceRef, Reader, RunRef};
 pub use refusals::{RefusedProposal, StoredRefusal};
 pub use schema::FORMAT;
 pub use state::{StateRead, conflict};

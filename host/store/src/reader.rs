@@ -2,9 +2,11 @@
 //! checking them is the core's business.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use enact_core::entry::Head;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row as SqlRow, params};
 
 use crate::catalog::{self, Catalog, Entry};
@@ -26,6 +28,98 @@ pub struct EntryRef<'a> {
     pub bytes: &'a [u8],
     /// The Merkle leaf stored beside them.
     pub leaf: &'a [u8; 32],
+}
+
+/// One entry with the run beside it, borrowed from the pages they were read from. What is not asked for is not looked at.
+pub struct EvidenceRef<'a> {
+    row: &'a SqlRow<'a>,
+    /// The entry.
+    pub entry: EntryRef<'a>,
+}
+
+/// A run as stored, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct RunRef<'a> {
+    /// See [`RunRow::run_id`].
+    pub run_id: &'a str,
+    /// See [`RunRow::workflow`].
+    pub workflow: &'a str,
+    /// See [`RunRow::snapshot`].
+    pub snapshot: &'a str,
+    /// See [`RunRow::binding`].
+    pub binding: &'a str,
+    /// See [`RunRow::at`].
+    pub at: &'a str,
+    /// See [`RunRow::class`].
+    pub class: &'a str,
+    /// See [`RunRow::reason`].
+    pub reason: &'a str,
+    /// See [`RunRow::code`].
+    pub code: Option<&'a str>,
+    /// See [`RunRow::trace`].
+    pub trace: &'a [u8],
+    /// See [`RunRow::transcript`].
+    pub transcript: &'a [u8],
+    /// See [`RunRow::input`].
+    pub input: &'a [u8],
+    /// See [`RunRow::output`].
+    pub output: &'a [u8],
+}
+
+impl<'a> From<&'a RunRow> for RunRef<'a> {
+    fn from(run: &'a RunRow) -> Self {
+        Self {
+            run_id: &run.run_id,
+            workflow: &run.workflow,
+            snapshot: &run.snapshot,
+            binding: &run.binding,
+            at: &run.at,
+            class: &run.class,
+            reason: &run.reason,
+            code: run.code.as_deref(),
+            trace: &run.trace,
+            transcript: &run.transcript,
+            input: &run.input,
+            output: &run.output,
+        }
+    }
+}
+
+/// Columns of an [`EvidenceRef`]. Every table is read along its right edge, so each of the three is one walk over its pages.
+const EVIDENCE: &str = "SELECT e.seq, e.bytes, e.leaf, r.seq, r.run_id, r.workflow, r.snapshot, r.binding, r.at, r.class, r.reason, r.code, \
+     p.seq, p.trace, p.transcript, p.input, p.output \
+     FROM entries e LEFT JOIN runs r ON r.seq = e.seq LEFT JOIN run_parts p ON p.seq = r.seq \
+     WHERE e.seq >= ?1 AND e.seq < ?2 ORDER BY e.seq";
+
+impl EvidenceRef<'_> {
+    /// The run of the entry, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when its large parts are missing.
+    pub fn run(&self) -> Result<Option<RunRef<'_>>, StoreError> {
+        let text = |column: usize| self.row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let blob = |column: usize| self.row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from);
+        if self.row.get_ref(3)? == ValueRef::Null {
+            return Ok(None);
+        }
+        if self.row.get_ref(12)? == ValueRef::Null {
+            return Err(lost(self.entry.seq));
+        }
+        Ok(Some(RunRef {
+            run_id: text(4)?,
+            workflow: text(5)?,
+            snapshot: text(6)?,
+            binding: text(7)?,
+            at: text(8)?,
+            class: text(9)?,
+            reason: text(10)?,
+            code: self.row.get_ref(11)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+            trace: blob(13)?,
+            transcript: blob(14)?,
+            input: blob(15)?,
+            output: blob(16)?,
+        }))
+    }
 }
 
 /// A connection for reading. Each call sees one moment of the ledger; between [`Reader::begin`] and [`Reader::end`] all calls see the same.
@@ -131,6 +225,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Calls `each` with the entries of a range, in order, each with its run. A gap is a gap: it is not an error here.
+    ///
+    /// # Errors
+    /// Whatever `each` answers, [`StoreError::Corrupt`] when a leaf is not a leaf, or whatever SQLite reports.
+    pub fn evidence<E: From<StoreError>>(
+        &mut self,
+        range: Range<u64>,
+        mut each: impl FnMut(EvidenceRef<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self.connection.prepare_cached(EVIDENCE).map_err(StoreError::from)?;
+        let mut rows = statement.query([bound(range.start), bound(range.end)]).map_err(StoreError::from)?;
+        while let Some(row) = rows.next().map_err(StoreError::from)? {
+            each(EvidenceRef { entry: entry(row)?, row })?;
+        }
+        Ok(())
+    }
+
     /// The stored leaf of an entry.
     ///
     /// # Errors
@@ -182,7 +293,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached("SELECT trace, transcript, input, output FROM run_parts WHERE seq = ?1")?;
         let mut rows = statement.query([bound(seq)])?;
         let Some(row) = rows.next()? else {
-            return Err(StoreError::Corrupt { detail: format!("run {seq} has lost its trace, transcript, input and output") });
+            return Err(lost(seq));
         };
         (run.trace, run.transcript, run.input, run.output) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         Ok(Some(StoredRun { seq, run }))
@@ -263,6 +374,10 @@ impl Catalog for Reader {
     fn available(&mut self, store: &str) -> Result<Option<Entry>, StoreError> {
         catalog::find(&self.connection, store)?.map(Entry::in_service).transpose()
     }
+}
+
+fn lost(seq: u64) -> StoreError {
+    StoreError::Corrupt { detail: format!("run {seq} has lost its trace, transcript, input and output") }
 }
 
 pub(crate) fn entry<'r>(row: &'r SqlRow<'_>) -> Result<EntryRef<'r>, StoreError> {

@@ -5,11 +5,13 @@
 
 mod error;
 mod read;
+mod strict;
 mod write;
 
 pub use error::{CanonicalError, CanonicalKind};
 pub(crate) use read::same;
 pub use read::{admit_payload, check, parse};
+pub(crate) use strict::{Raw, Text, read, read_text};
 pub use write::to_bytes;
 pub(crate) use write::write_to;
 

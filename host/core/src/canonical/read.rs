@@ -11,7 +11,7 @@ use core::fmt;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{CanonicalError, CanonicalKind, MAX_PAYLOAD_DEPTH, MAX_SAFE_INTEGER, to_bytes};
+use super::{CanonicalError, CanonicalKind, MAX_PAYLOAD_DEPTH, MAX_SAFE_INTEGER, strict, to_bytes};
 
 /// Parses JSON that need not be canonical, refusing what a lenient parser would silently lose: duplicate members and
 /// numbers beyond ±(2^53 − 1).
@@ -34,6 +34,11 @@ pub fn parse(bytes: &[u8]) -> Result<Value, CanonicalError> {
 /// # Errors
 /// Those of [`parse`] and [`to_bytes`], and [`CanonicalKind::NotCanonical`] with the first byte that differs.
 pub fn check(bytes: &[u8]) -> Result<Value, CanonicalError> {
+    strict::read(bytes).map_or_else(|| check_slowly(bytes), Ok)
+}
+
+/// The definition, which [`strict`] is only a quicker way to: parse, write again, compare. It also says why bytes are refused.
+fn check_slowly(bytes: &[u8]) -> Result<Value, CanonicalError> {
     let value = parse(bytes)?;
     same(&to_bytes(&value)?, bytes)?;
     Ok(value)

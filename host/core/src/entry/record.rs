@@ -178,14 +178,66 @@ impl Record {
         self.type_ == RECORD_TYPE
     }
 
+    /// Checks the record alone, see [`Outline::check`].
+    pub(crate) fn check(&self, record: usize) -> Result<(), Refusal> {
+        self.outline().check(record)
+    }
+
+    /// What can be checked of the record alone.
+    pub(super) fn outline(&self) -> Outline<'_, impl Iterator<Item = &str>, impl Iterator<Item = &str>> {
+        Outline {
+            kind: self.kind,
+            type_: &self.type_,
+            action: &self.action,
+            subject: &self.subject,
+            actor: &self.actor,
+            seat: self.seat.as_deref(),
+            scope: self.scope.as_deref(),
+            refs: self.refs.keys().map(String::as_str),
+            consumes: self.consumes.iter().map(String::as_str),
+            claims: [
+                ("auth", self.auth.is_some()),
+                ("consumes", !self.consumes.is_empty()),
+                ("version", self.version.is_some()),
+                ("postings", self.postings.is_some()),
+                ("sig", self.sig.is_some()),
+            ],
+        }
+    }
+}
+
+/// The part of a record that can be checked without its ledger, borrowed from wherever the record is kept.
+pub(super) struct Outline<'a, R, C> {
+    pub(super) kind: Kind,
+    pub(super) type_: &'a str,
+    pub(super) action: &'a str,
+    pub(super) subject: &'a str,
+    pub(super) actor: &'a str,
+    pub(super) seat: Option<&'a str>,
+    pub(super) scope: Option<&'a str>,
+    /// Names of back-links.
+    pub(super) refs: R,
+    /// Keys used up.
+    pub(super) consumes: C,
+    /// What goes beyond a statement, and whether it is there.
+    pub(super) claims: [(&'static str, bool); 5],
+}
+
+impl<'a, R: Iterator<Item = &'a str>, C: Iterator<Item = &'a str>> Outline<'a, R, C> {
+    /// Whether it is a receipt of a run.
+    pub(super) fn is_run(&self) -> bool {
+        self.type_ == RECORD_TYPE
+    }
+
     /// Checks the record alone, in a fixed order: its fields, and of a run receipt that it claims nothing beyond a statement.
     /// What a governed record claims is for `govern` to judge.
-    pub(crate) fn check(&self, record: usize) -> Result<(), Refusal> {
-        if self.is_run() && self.kind != Kind::Receipt {
+    pub(super) fn check(mut self, record: usize) -> Result<(), Refusal> {
+        let is_run = self.is_run();
+        if is_run && self.kind != Kind::Receipt {
             return Err(Refusal::KindNotInForce { record, kind: self.kind });
         }
         let malformed = |field| Refusal::Field { record, field };
-        let named = [("type", &self.type_), ("action", &self.action), ("subject", &self.subject), ("actor", &self.actor)];
+        let named = [("type", self.type_), ("action", self.action), ("subject", self.subject), ("actor", self.actor)];
         for (field, name) in named {
             if !is_name(name) {
                 return Err(malformed(field));
@@ -194,26 +246,18 @@ impl Record {
         if self.subject.split_once(':').is_none_or(|(of, id)| of.is_empty() || id.is_empty()) {
             return Err(malformed("subject"));
         }
-        for (field, name) in [("seat", &self.seat), ("scope", &self.scope)] {
-            if name.as_deref().is_some_and(|name| !is_name(name)) {
+        for (field, name) in [("seat", self.seat), ("scope", self.scope)] {
+            if name.is_some_and(|name| !is_name(name)) {
                 return Err(malformed(field));
             }
         }
-        if !self.refs.keys().all(|name| is_name(name)) {
+        if !self.refs.all(is_name) {
             return Err(malformed("refs"));
         }
-        if !self.is_run() {
-            let keys = self.consumes.iter().all(|key| is_name(key));
-            return if keys { Ok(()) } else { Err(malformed("consumes")) };
+        if !is_run {
+            return if self.consumes.all(is_name) { Ok(()) } else { Err(malformed("consumes")) };
         }
-        let unchecked = [
-            ("auth", self.auth.is_some()),
-            ("consumes", !self.consumes.is_empty()),
-            ("version", self.version.is_some()),
-            ("postings", self.postings.is_some()),
-            ("sig", self.sig.is_some()),
-        ];
-        match unchecked.iter().find(|(_, present)| *present) {
+        match self.claims.iter().find(|(_, present)| *present) {
             Some((field, _)) => Err(Refusal::FieldNotInForce { record, field }),
             None => Ok(()),
         }
@@ -222,5 +266,7 @@ impl Record {
 
 /// A name says something, is not overlong and holds no control characters.
 pub(crate) fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
+    // Looking at all bytes without leaving early lets the compiler look at many at once; beyond ASCII it is for characters to say.
+    let printable = text.bytes().fold(true, |printable, byte| printable & (0x20..0x7f).contains(&byte));
+    !text.is_empty() && text.len() <= MAX_NAME_BYTES && (printable || !text.chars().any(char::is_control))
 }

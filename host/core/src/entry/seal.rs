@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
+use super::record::Outline;
 use super::{ENTRY_VERSION, Entry, Local, MAX_ENTRIES, MAX_ENTRY_BYTES, Record};
 use crate::canonical;
 use crate::error::Refusal;
@@ -97,7 +98,7 @@ pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> 
 
 /// The checks before the bytes: what a head, a name and a draft say without any state.
 pub(crate) fn prepare(head: &Head, origin: &str, draft: &Draft, runs_only: bool) -> Result<Instant, Refusal> {
-    check_content(origin, &draft.records)?;
+    check_content(origin, draft.records.iter().map(Record::outline), None)?;
     if let Some(record) = draft.records.iter().position(|record| !record.is_run()).filter(|_| runs_only) {
         return Err(Refusal::Ungoverned { record });
     }
@@ -160,28 +161,45 @@ pub(super) fn check_entry(entry: &Entry) -> Result<(), Refusal> {
     if entry.v != ENTRY_VERSION {
         return Err(Refusal::Version { got: entry.v });
     }
-    check_content(&entry.origin, &entry.records)?;
-    let runs_only = entry.records.iter().all(Record::is_run);
-    let expected = if runs_only { 0 } else { entry.records.len() };
-    if entry.decided.len() != expected {
-        return Err(Refusal::Decided { got: entry.decided.len(), expected });
-    }
-    match Instant::parse_stored(&entry.at) {
-        Some(_) => Ok(()),
-        None => Err(Refusal::Time { at: entry.at.clone() }),
-    }
+    check_content(&entry.origin, entry.records.iter().map(Record::outline), Some(entry.decided.len()))?;
+    if Instant::is_stored(&entry.at) { Ok(()) } else { Err(Refusal::Time { at: entry.at.clone() }) }
 }
 
-/// The part of the checks that sealing and reading share.
-fn check_content(origin: &str, records: &[Record]) -> Result<(), Refusal> {
+/// The part of the checks that sealing and reading share, in a fixed order. `decided` is how many rows a stored entry names.
+pub(super) fn check_content<'a, R, C>(
+    origin: &str,
+    records: impl Iterator<Item = Outline<'a, R, C>>,
+    decided: Option<usize>,
+) -> Result<(), Refusal>
+where
+    R: Iterator<Item = &'a str>,
+    C: Iterator<Item = &'a str>,
+{
     if !is_name(origin) {
         return Err(Refusal::Origin { origin: String::from(origin) });
     }
-    if records.is_empty() {
+    let (mut count, mut runs, mut late) = (0_usize, 0_usize, None);
+    for (nth, record) in records.enumerate() {
+        let is_run = record.is_run();
+        record.check(nth)?;
+        if is_run && nth > 0 && late.is_none() {
+            late = Some(nth);
+        }
+        count = count.saturating_add(1);
+        runs = runs.saturating_add(usize::from(is_run));
+    }
+    if count == 0 {
         return Err(Refusal::NoRecords);
     }
-    records.iter().enumerate().try_for_each(|(nth, record)| record.check(nth))?;
-    check_receipts(records)
+    if let Some(record) = late {
+        return Err(Refusal::Receipt { record });
+    }
+    // Rows are named for all records or, where all are receipts, for none.
+    let expected = if runs == count { 0 } else { count };
+    match decided {
+        Some(got) if got != expected => Err(Refusal::Decided { got, expected }),
+        _ => Ok(()),
+    }
 }
 
 /// An entry is about at most one run, and begins with its receipt: what follows was done by it.
