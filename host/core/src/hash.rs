@@ -260,6 +260,19 @@ mod tests {
     }
 
     #[test]
+    fn every_digit_of_a_digest_is_one_of_sixteen() {
+        let text = module_digest(b"digits").to_string();
+        for (place, byte) in (TAG_LEN..TEXT_LEN).flat_map(|place| (0..0x80).map(move |byte| (place, byte))) {
+            let mut other = text.clone();
+            other.replace_range(place..=place, char::from(byte).encode_utf8(&mut [0; 4]));
+            let digit = byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            let read = other.parse::<Digest>();
+            assert_eq!(read.map(|digest| digest.to_string()), if digit { Ok(other.clone()) } else { Err(DigestError) }, "{other}");
+            assert_eq!(read.is_ok_and(|digest| digest.is_spelled(&text)), other == text);
+        }
+    }
+
+    #[test]
     fn the_same_bytes_hash_differently_in_every_domain() {
         let all = [
             record_hash(b"x").bytes,

@@ -23,7 +23,7 @@ use crate::lanes::in_order;
 /// Findings are listed up to this many; a ruined file should not print forever.
 const FINDINGS_MAX: usize = 1_000;
 /// Entries that a thread examines at a time.
-const CHUNK: u64 = 64;
+const CHUNK: u64 = 256;
 /// Said unless a rebuild was asked for.
 const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, and the derived state (`--rebuild`)";
 
@@ -256,7 +256,8 @@ impl Chunk {
             return parts(seq, stored, &Claims::from(&receipt));
         }
         // What cannot be read at once is read slowly, which says what is wrong.
-        let slowly = Entry::parse(entry.bytes()).map_err(|refusal| Finding { code: refusal.code(), seq: Some(seq), detail: refusal.to_string() });
+        let slowly =
+            Entry::parse(entry.bytes()).map_err(|refusal| Finding { code: refusal.code(), seq: Some(seq), detail: refusal.to_string() });
         match slowly.and_then(|entry| evidence::receipt_of(seq, &entry)) {
             Ok(receipt) => {
                 self.modules.extend(receipt.modules.values());

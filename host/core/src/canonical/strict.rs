@@ -436,12 +436,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     /// A variant without content, by its name.
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Stop> {
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
         match self.quoted()?.text()? {
             Cow::Borrowed(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
             Cow::Owned(_) => Err(Stop),

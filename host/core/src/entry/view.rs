@@ -288,3 +288,6 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>
     }
     deserializer.deserialize_any(Nullable)
 }
+
+#[cfg(test)]
+mod tests;
