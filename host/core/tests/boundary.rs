@@ -168,7 +168,7 @@ fn b_14_b_01_the_edges_between_our_crates_run_down_only() {
         // Holds no code, only features of shared dependencies; the pure crates must not know it.
         ("host/unify", &[]),
         ("host/wasm", &["enact-core", "enact-flow", "enact-unify"]),
-        ("host/engine", &["enact-core", "enact-flow", "enact-store", "enact-unify", "enact-wasm"]),
+        ("host/engine", &["enact-core", "enact-flow", "enact-queue", "enact-store", "enact-unify", "enact-wasm"]),
         ("guest-sdk", &[]),
     ]);
     for (folder, allowed) in allowed {

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::rules::{Core, Protocol};
 use crate::entry::Kind;
@@ -54,10 +55,11 @@ pub enum Change {
     Changed,
 }
 
-/// One difference of authority.
+/// One difference of authority, or of what a queue carries out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Difference {
-    /// `action`, `row` or `grant`: an action that exists, a row as such, a row's hold on an action.
+    /// `action`, `row`, `grant` or `contract`: an action that exists, a row as such, a row's hold on an action, a queue contract or one of
+    /// its members.
     pub what: &'static str,
     /// Its name.
     pub name: String,
@@ -89,7 +91,8 @@ impl Protocol {
         answers
     }
 
-    /// What changes for those who act when `self` is followed by `next`: actions and rows added, removed and changed.
+    /// What changes for those who act when `self` is followed by `next`: actions, rows and queue contracts added, removed and changed. Of a
+    /// contract that stays, each member is compared by itself.
     #[must_use]
     pub fn diff(&self, next: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
@@ -101,6 +104,12 @@ impl Protocol {
                 let detail = format!("row `{row}` {} `{action}`", if change == Change::Added { "allows" } else { "allowed" });
                 differences.push(Difference { what: "grant", name: action.clone(), change, detail });
             }
+        }
+        let (was, is) = (self.contracted(), next.contracted());
+        let names = |contracts: &Contracted| contracts.keys().map(|code| (code.clone(), String::new())).collect::<BTreeMap<_, _>>();
+        compare("contract", &names(&was), &names(&is), &mut differences);
+        for (old, new) in was.iter().filter_map(|(code, old)| Some((old, is.get(code)?))) {
+            compare("contract", old, new, &mut differences);
         }
         differences.sort();
         differences
@@ -123,23 +132,49 @@ impl Protocol {
         self.rows.iter().map(|row| (row.name.clone(), text(row))).collect()
     }
 
+    /// Each queue contract, member by member as it is written. Groups of a validation are members of their own beside their order.
+    fn contracted(&self) -> Contracted {
+        let text = |value: &Value| format!("{value}");
+        let members = |contract: &super::Contract| {
+            let Ok(Value::Object(written)) = serde_json::to_value(&contract.decl) else { return BTreeMap::new() };
+            let code = &contract.decl.code;
+            // Its name and its summary bind nobody.
+            let plain = written.iter().filter(|(member, _)| !matches!(member.as_str(), "code" | "summary" | "validation"));
+            let mut members: BTreeMap<String, String> = plain.map(|(member, value)| (format!("{code} {member}"), text(value))).collect();
+            let groups = &contract.decl.validation;
+            for group in groups {
+                let checks = serde_json::to_string(&group.checks).unwrap_or_default();
+                members.insert(format!("{code} validation.{}", group.group), checks);
+            }
+            let order: Vec<&str> = groups.iter().map(|group| group.group.as_str()).collect();
+            members.insert(format!("{code} validation"), order.join(", "));
+            members
+        };
+        self.contracts().map(|contract| (contract.decl.code.clone(), members(contract))).collect()
+    }
+
     fn grants(&self) -> BTreeSet<(String, String)> {
         self.rows.iter().flat_map(|row| row.decl.actions.iter().map(|action| (row.name.clone(), action.clone()))).collect()
     }
 }
 
+/// The members of queue contracts by the codes of the contracts.
+type Contracted = BTreeMap<String, BTreeMap<String, String>>;
+
 /// Compares two lists of descriptions by name.
 fn compare(what: &'static str, was: &BTreeMap<String, String>, is: &BTreeMap<String, String>, found: &mut Vec<Difference>) {
     let mut push = |name: &str, change, detail| found.push(Difference { what, name: name.to_owned(), change, detail });
+    // An action is described in words of our own, which are not for people.
+    let shown = what != "action";
     for (name, old) in was {
         match is.get(name) {
             None => push(name, Change::Removed, String::new()),
-            Some(new) if new != old && what == "row" => push(name, Change::Changed, format!("was {old}, is {new}")),
+            Some(new) if new != old && shown => push(name, Change::Changed, format!("was {old}, is {new}")),
             Some(new) if new != old => push(name, Change::Changed, String::from("its states, fields, guards or movements differ")),
             Some(_) => {}
         }
     }
     for (name, new) in is.iter().filter(|(name, _)| !was.contains_key(*name)) {
-        push(name, Change::Added, if what == "row" { new.clone() } else { String::new() });
+        push(name, Change::Added, if shown { new.clone() } else { String::new() });
     }
 }
