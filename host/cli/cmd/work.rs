@@ -31,7 +31,7 @@ pub(crate) struct WorkArgs {
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     poll: u64,
     /// Items taken at a time.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(63))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(WorkOptions::BATCH).unwrap_or(NonZeroUsize::MIN))]
     batch: NonZeroUsize,
     /// Seconds until an item that was taken is free again, should this process be gone.
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -36,6 +36,9 @@ const NAP_US: u64 = 100_000;
 /// After this long everything that is pending is validated again, even if the ledger has not grown: some checks ask for the time.
 const RECHECK_US: u64 = 60 * SECOND_US;
 
+/// Pending items that are looked at together when that is all there is to do.
+const CHECK_PAGE: usize = 256;
+
 /// How to work.
 #[derive(Debug, Clone)]
 pub struct WorkOptions {
@@ -53,6 +56,11 @@ pub struct WorkOptions {
     pub lease_us: u64,
 }
 
+impl WorkOptions {
+    /// Items taken at a time unless told otherwise.
+    pub const BATCH: usize = 64;
+}
+
 impl Default for WorkOptions {
     fn default() -> Self {
         Self {
@@ -60,7 +68,7 @@ impl Default for WorkOptions {
             workers: NonZeroUsize::MIN,
             once: false,
             poll_us: SECOND_US / 2,
-            batch: NonZeroUsize::MIN.saturating_add(63),
+            batch: NonZeroUsize::new(Self::BATCH).unwrap_or(NonZeroUsize::MIN),
             lease_us: 30 * SECOND_US,
         }
     }
@@ -139,6 +147,28 @@ impl Engine {
             }
             failed.map_or(Ok(all), Err)
         })
+    }
+
+    /// Validates everything that is pending, once, and writes down what is new.
+    pub(crate) fn queue_check(&self, actor: &str) -> Result<()> {
+        let actor = keys::actor_id(actor)?;
+        let key = keys::load(self.workspace(), &actor)?;
+        let (stop, heard) = (AtomicBool::new(false), |_: &WorkEvent| {});
+        let mut driver = Driver::new(self, &actor, &key, self.queue_owner(&actor)?, &stop, &heard)?;
+        let mut after = None;
+        loop {
+            let Told::Listed { pending, .. } = driver.list(after, CHECK_PAGE)? else { return Ok(()) };
+            let Some((last, _)) = pending.last() else { return Ok(()) };
+            after = Some(*last);
+            let mut answers = Vec::with_capacity(pending.len());
+            for (_, id) in pending {
+                let (answer, changed) = driver.validate(&id)?;
+                if changed {
+                    answers.push((id, answer));
+                }
+            }
+            driver.mark(&answers)?;
+        }
     }
 
     /// A name that no worker had before.
