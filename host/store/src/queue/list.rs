@@ -129,13 +129,30 @@ impl Reader {
     }
 
     /// Items in this status that nobody holds and whose time has come, by that time: a failed one that is tried again, an executed one that
-    /// is to be settled. What waits for nobody has no time.
+    /// is to be settled. What waits for nobody has no time. Of these contracts, or of all without any.
     ///
     /// # Errors
     /// As [`Reader::queue_item`].
-    pub fn queue_due(&mut self, status: &str, now: u64, limit: u64) -> Result<Vec<QueueItem>, StoreError> {
+    pub fn queue_due(&mut self, status: &str, contracts: &[String], now: u64, limit: u64) -> Result<Vec<QueueItem>, StoreError> {
         let sql = self.by_time(&AGAIN.replace("{}", &format!("{COLUMNS}, j.line")))?;
-        self.found(&sql, params![bound(now), bound(limit), status])
+        if contracts.is_empty() {
+            return self.found(&sql, params![bound(now), bound(limit), status]);
+        }
+        let mut found = Vec::new();
+        if !self.is_queued()? {
+            return Ok(found);
+        }
+        // Those of other contracts are passed by; the index holds nothing but what is due.
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![bound(now), -1, status])?;
+        while u64::try_from(found.len()).is_ok_and(|found| found < limit) {
+            let Some(row) = rows.next()? else { break };
+            let item = with_line(row)?;
+            if contracts.contains(&item.row.contract) {
+                found.push(item);
+            }
+        }
+        Ok(found)
     }
 
     /// Before that format there is no index by time, and such items are read through.
