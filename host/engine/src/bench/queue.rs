@@ -1,7 +1,6 @@
 //! Items of the queue from READY to SETTLED: a real contract with checks, a component, movements, signatures and a settlement.
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -11,7 +10,7 @@ use super::{ACTOR, BLOCK, ROLE, Scratch, artifacts, cpu_time, file_size, residen
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{EngineError, Result};
 use crate::govern::{Held, Proposed, Stream};
-use crate::queue::{WorkEvent, WorkOptions};
+use crate::queue::{StopSign, WorkEvent, WorkOptions};
 use crate::workspace::Workspace;
 
 /// Accounts between which items move points; each is a subject that the validation asks for.
@@ -118,7 +117,7 @@ fn carried_out(engine: &Engine, bench: &QueueBench, items: std::ops::Range<u64>,
             progress(1);
         }
     };
-    let report = engine.work(&options, &AtomicBool::new(false), &told)?;
+    let report = engine.work(&options, &StopSign::new(), &told)?;
     took.settled = begun.elapsed();
     took.cpu = cpu_time().saturating_sub(cpu);
     took.syncs = engine.store().stats().transactions.saturating_sub(before.transactions);

@@ -32,4 +32,10 @@ pub use stop::StopSign;
 pub use view::{Filter, LineReport, Shown, Summary};
 pub use worker::{WorkEvent, WorkOptions, WorkReport};
 
+/// Microseconds of a time in the stored spelling.
+#[must_use]
+pub fn micros(stored: &str) -> Option<u64> {
+    enact_queue::time::parse(stored)
+}
+
 pub(crate) use gate::{After, Left, Stop};

@@ -52,9 +52,11 @@ impl Sight {
         if let Some((ruled, protocol)) = &self.ruled {
             return Ok((Arc::clone(ruled), *protocol));
         }
-        let look = self.look()?;
-        let protocol = engine.in_force(&look)?;
-        let ruled = engine.rules(&protocol, &look)?;
+        let (ruled, protocol) = {
+            let look = self.look()?;
+            let protocol = engine.in_force(&look)?;
+            (engine.rules(&protocol, &look)?, protocol)
+        };
         self.ruled = Some((Arc::clone(&ruled), protocol));
         Ok((ruled, protocol))
     }

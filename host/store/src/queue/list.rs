@@ -51,6 +51,10 @@ pub(crate) fn listing(filter: &QueueFilter) -> String {
         let text = format!("?{next}");
         conditions.push(format!("(instr(i.item, {text}) > 0 OR instr(j.line, {text}) > 0)"));
     }
+    if let Some(before) = filter.before {
+        // A number of ours: it cannot say anything else.
+        conditions.push(format!("i.updated < {}", bound(before)));
+    }
     let conditions = conditions.join(" AND ");
     format!("SELECT {COLUMNS}, j.line FROM {from} {WITH_LINE} WHERE {conditions} AND {id} > ?1 ORDER BY {id} LIMIT ?2")
 }

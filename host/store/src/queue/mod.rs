@@ -161,6 +161,8 @@ pub struct QueueFilter {
     pub text: Option<String>,
     /// Archived ones, instead of the others.
     pub archived: bool,
+    /// Last changed before this time. Read through, among what the rest leaves.
+    pub before: Option<u64>,
 }
 
 /// How many items of a contract are in a status, archived ones apart.

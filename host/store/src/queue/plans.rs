@@ -26,6 +26,7 @@ fn filter(status: bool, contract: bool, kept: bool, text: bool) -> QueueFilter {
         kept: kept.then(|| (word(), word())),
         text: text.then(word),
         archived: false,
+        before: None,
     }
 }
 
