@@ -89,7 +89,11 @@ impl City {
         out.read_line(&mut first).unwrap();
         assert!(first.contains("\"event\""), "{first}");
         // Read on, so that it never waits for us.
-        std::thread::spawn(move || for line in out.lines() { drop(line) });
+        std::thread::spawn(move || {
+            for line in out.lines() {
+                drop(line)
+            }
+        });
         Worker(child)
     }
 
@@ -338,7 +342,8 @@ fn w_50_a_summary_by_members_adds_up_to_the_plain_one() {
 fn w_50_the_bench_of_the_queue_settles_every_item() {
     let scratch = Scratch::new();
     let dir = scratch.path().to_string_lossy().into_owned();
-    let figures = scratch.enact(&["bench", "queue", "--items", "100", "--behind", "50", "--workers", "2", "--dir", &dir, "--json"]).exits(0).json();
+    let figures =
+        scratch.enact(&["bench", "queue", "--items", "100", "--behind", "50", "--workers", "2", "--dir", &dir, "--json"]).exits(0).json();
     assert_eq!((&figures["items"], &figures["behind"]), (&json!(100), &json!(50)));
     assert!(figures["items_per_s"].as_f64().unwrap() > 0.0);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);

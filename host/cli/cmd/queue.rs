@@ -371,7 +371,10 @@ fn health(ui: &Ui, health: &Health) -> Result<Exit> {
     }
     for contract in &health.contracts {
         let counts: Vec<String> = contract.statuses.iter().map(|(status, items)| format!("{items} {status}")).collect();
-        ui.line(format!("{NAME}{}{NAME:#} {} due, {} failed within the hour", contract.contract, contract.due, contract.failures_last_hour))?;
+        ui.line(format!(
+            "{NAME}{}{NAME:#} {} due, {} failed within the hour",
+            contract.contract, contract.due, contract.failures_last_hour
+        ))?;
         if let (Some(oldest), Some(age)) = (&contract.oldest, contract.oldest_age_s) {
             ui.line(format!("  oldest   {oldest} READY for {age} s"))?;
         }

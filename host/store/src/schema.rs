@@ -108,11 +108,7 @@ const STATEMENTS: [(&str, i64, &str); 35] = [
         FORMAT_DUE,
         "CREATE INDEX queue_due ON queue_items(status, not_before) WHERE waiting = 1 AND archived = 0 AND owner IS NULL",
     ),
-    (
-        "queue_failures",
-        FORMAT_DUE,
-        "CREATE INDEX queue_failures ON queue_journal(at) WHERE event IN ('failed', 'settlement_failed')",
-    ),
+    ("queue_failures", FORMAT_DUE, "CREATE INDEX queue_failures ON queue_journal(at) WHERE event IN ('failed', 'settlement_failed')"),
     (
         "queue_items",
         FORMAT_QUEUE,

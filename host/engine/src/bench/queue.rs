@@ -109,8 +109,7 @@ fn carried_out(engine: &Engine, bench: &QueueBench, items: std::ops::Range<u64>,
     let begun = Instant::now();
     engine.queue_check(ACTOR)?;
     took.ready = begun.elapsed();
-    let options =
-        WorkOptions { actor: ACTOR.to_owned(), workers: bench.workers, once: true, batch: bench.batch, ..WorkOptions::default() };
+    let options = WorkOptions { actor: ACTOR.to_owned(), workers: bench.workers, once: true, batch: bench.batch, ..WorkOptions::default() };
     let (before, cpu, begun) = (engine.store().stats(), cpu_time(), Instant::now());
     let told = |event: &WorkEvent| {
         if event.event == "settled" {
@@ -178,12 +177,14 @@ fn workspace(dir: &Path, bench: &QueueBench) -> Result<(Engine, Scratch)> {
 
 /// Points, jobs that move them, who may say what, and the contract.
 fn governance() -> Vec<Value> {
-    let row = |row: &str, actions: &[&str], signature: bool| json!({"row": row, "actions": actions, "roles": [ROLE], "signature": signature});
+    let row =
+        |row: &str, actions: &[&str], signature: bool| json!({"row": row, "actions": actions, "roles": [ROLE], "signature": signature});
     let leg = |debit: &str, credit: &str| json!([{"debit": debit, "credit": credit, "asset": "POINT", "amount": "$.kept.amount"}]);
     let name = json!({"type": "name", "required": true, "keep": true});
     let fields = json!({"from": name, "to": name, "amount": {"type": "amount", "required": true, "keep": true},
                         "n": {"type": "integer", "required": true, "keep": true}, "data": {"type": "object", "required": true, "keep": true}});
-    let executed = json!({"run": {"type": "name", "required": true, "keep": true}, "context": {"type": "digest", "required": true, "keep": true}});
+    let executed =
+        json!({"run": {"type": "name", "required": true, "keep": true}, "context": {"type": "digest", "required": true, "keep": true}});
     let check = |guard: Value, reason: &str| {
         let mut guard = guard;
         guard["reason"] = json!(reason);

@@ -377,5 +377,15 @@ fn plain(code: &str, detail: String, records: &[Record], at: &str) -> RefusedPro
         detail: detail.clone(),
         bytes,
     };
-    RefusedProposal { code: code.to_owned(), detail, record: None, row: None, rows: Vec::new(), hint: None, original: None, kept, raced: false }
+    RefusedProposal {
+        code: code.to_owned(),
+        detail,
+        record: None,
+        row: None,
+        rows: Vec::new(),
+        hint: None,
+        original: None,
+        kept,
+        raced: false,
+    }
 }

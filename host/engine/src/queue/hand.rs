@@ -295,7 +295,8 @@ impl Engine {
         }
         drop(moment);
         let written = self.with_writer(|writer| Ok(writer.queue_archive(&over)?))?;
-        let refused = |refused: enact_store::QueueRefused| EngineError::Queue { code: refused.code(), detail: refused.to_string(), hint: None };
+        let refused =
+            |refused: enact_store::QueueRefused| EngineError::Queue { code: refused.code(), detail: refused.to_string(), hint: None };
         let mut written = written.into_iter();
         for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
             *answer = written.next().map_or(Ok(()), |written| written.map_err(refused));

@@ -82,7 +82,9 @@ impl Engine {
             change(contracts.entry(contract.to_owned()).or_insert_with(new));
         };
         for count in reader.queue_counts(None)? {
-            of(&count.contract, &|contract| { contract.statuses.insert(count.status.clone(), count.items); });
+            of(&count.contract, &|contract| {
+                contract.statuses.insert(count.status.clone(), count.items);
+            });
         }
         for waiting in &found.waiting {
             of(&waiting.contract, &|contract| {

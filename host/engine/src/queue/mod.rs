@@ -2,7 +2,7 @@
 //!
 //! - `item`: an item as ledger and journal know it together, and a change of it as rows for the store.
 //! - `gate`: what records mean for the queue; every proposal comes through here, so nothing gets around it.
-//! - `worker`, with `sight`, `run`, `commit` and `stop`: the driver of the pure worker.
+//! - `worker`, with `take`, `run`, `commit`, `sight` and `stop`: the driver of the pure worker.
 //! - `original`: what was done already.
 //! - `hand`: what people do: add, validate, start, retry, void, archive, settle, fulfill.
 //! - `rebuild`: a journal that was lost, from the ledger.
@@ -19,6 +19,7 @@ mod rebuild;
 mod run;
 mod sight;
 mod stop;
+mod take;
 mod view;
 mod worker;
 

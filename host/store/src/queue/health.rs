@@ -69,7 +69,8 @@ impl Reader {
             return Ok(health);
         }
         for count in self.queue_counts(None)?.into_iter().filter(|count| count.status == READY) {
-            let first = self.connection.prepare_cached(FIRST)?.query_row([&count.contract], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let first =
+                self.connection.prepare_cached(FIRST)?.query_row([&count.contract], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let (first, since) = match first {
                 Some((item, updated)) => (item, unsigned(updated, "an item's time")?),
                 None => (String::new(), u64::MAX),
@@ -80,7 +81,11 @@ impl Reader {
         health.waiting.retain(|waiting| waiting.items > 0);
         health.holders = self.holders(now, u64::MAX)?;
         health.expired = self.holders(0, now)?;
-        let sql = if schema::format(&self.connection)? >= FORMAT_DUE { FAILED.to_owned() } else { FAILED.replace("INDEXED BY queue_failures", "") };
+        let sql = if schema::format(&self.connection)? >= FORMAT_DUE {
+            FAILED.to_owned()
+        } else {
+            FAILED.replace("INDEXED BY queue_failures", "")
+        };
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([bound(since)])?;
         while let Some(row) = rows.next()? {

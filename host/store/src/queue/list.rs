@@ -186,7 +186,8 @@ impl Reader {
             return Ok(None);
         }
         let sql = self.by_time(AGAIN_NEXT)?;
-        let time: Option<i64> = self.connection.prepare_cached(&sql)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
+        let time: Option<i64> =
+            self.connection.prepare_cached(&sql)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
         time.map(|time| unsigned(time, "a time in the queue")).transpose()
     }
 

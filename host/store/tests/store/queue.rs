@@ -324,6 +324,7 @@ fn w_04_items_are_listed_by_every_filter_and_counted_without_being_read() {
             kept: has(2).then(|| ("project".to_owned(), "P-2".to_owned())),
             text: has(3).then(|| "Q-1".to_owned()),
             archived: false,
+            before: None,
         };
         let wanted = |nth: u64, id: &str| {
             (!has(0) || nth.is_multiple_of(3))
