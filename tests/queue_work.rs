@@ -101,6 +101,20 @@ impl City {
         rusqlite::Connection::open(self.0.path().join(".enact-demo-wst/ledger/ledger.db")).unwrap()
     }
 
+    /// Writes into the row of an item as nobody may, with the counts that belong to it.
+    fn forge(&self, id: &str, from: &str, to: &str, set: &str) {
+        let sql = self.sql();
+        assert_eq!(sql.execute(&format!("UPDATE queue_items SET status = ?2, {set} WHERE item = ?1"), [id, to]).unwrap(), 1);
+        for (status, by) in [(from, -1), (to, 1)] {
+            sql.execute(
+                "INSERT INTO queue_counts(contract, member, value, status, items) VALUES(?1, '', '', ?2, ?3) \
+                 ON CONFLICT(member, contract, value, status) DO UPDATE SET items = items + excluded.items",
+                rusqlite::params![CONTRACT, status, by],
+            )
+            .unwrap();
+        }
+    }
+
     fn sound(&self) {
         self.enact(&["verify", "--rebuild"]).exits(0);
         self.enact(&["audit", "--all"]).exits(0);
@@ -209,9 +223,7 @@ fn w_52_the_health_of_the_queue_is_told() {
     assert_eq!(health["contracts"][0]["statuses"], json!({"PENDING": 2, "VOID": 1}));
     assert_eq!(health["contracts"][0]["due"], 0);
     // A lease that is over, as a worker leaves it that is gone.
-    let sql = city.sql();
-    let expire = "UPDATE queue_items SET status = 'EXECUTING', owner = 'w-gone', deadline = 1000000, fence = 1 WHERE item = ?1";
-    sql.execute(expire, [WATER]).unwrap();
+    city.forge(WATER, "PENDING", "EXECUTING", "owner = 'w-gone', deadline = 1000000, fence = 1");
     let ran = city.enact(&["queue", "health", "--json"]);
     assert_eq!((ran.code, &ran.json()["findings"]), (1, &json!(["lease_expired"])));
     assert_eq!(ran.json()["expired"], json!([{"owner": "w-gone", "items": 1, "deadline_utc": "1970-01-01T00:00:01.000000+00:00"}]));
@@ -219,9 +231,7 @@ fn w_52_the_health_of_the_queue_is_told() {
     city.work();
     assert_eq!(city.status(WATER), "SETTLED");
     assert_eq!(city.json(&["queue", "health"])["expired"], json!([]));
-    let long_ago = "UPDATE queue_items SET status = 'READY', updated = 1000000 WHERE item = ?1";
-    sql.execute(long_ago, [GRANT]).unwrap();
-    sql.execute("INSERT INTO queue_counts VALUES(?1, '', '', 'READY', 1)", [CONTRACT]).unwrap();
+    city.forge(GRANT, "SETTLING", "READY", "updated = 1000000");
     let ran = city.enact(&["queue", "health", "--json"]);
     assert_eq!((ran.code, &ran.json()["findings"]), (1, &json!(["ready_too_old"])));
     assert_eq!((&ran.json()["contracts"][0]["oldest"], &ran.json()["contracts"][0]["due"]), (&json!(GRANT), &json!(1)));
@@ -297,7 +307,7 @@ fn w_45_a_forged_ready_is_validated_and_a_rebuild_forgets_what_was_not_final() {
         json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {"reason": "an inquiry"}});
     let suspend = city.0.file("suspend.json", &suspend.to_string());
     city.enact(&["propose", &suspend, "--as", "joan"]).exits(0);
-    city.sql().execute("UPDATE queue_items SET status = 'READY' WHERE item = ?1", [WATER]).unwrap();
+    city.forge(WATER, "PENDING", "READY", "not_before = 0");
     city.work();
     let item = city.json(&["queue", "show", WATER]);
     assert_eq!((&item["status"], &item["failure_reason"]), (&json!("FAILED"), &json!("to_member_inactive")));

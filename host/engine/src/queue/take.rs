@@ -37,8 +37,6 @@ impl Driver<'_> {
             // What changes from now on is seen by who waits for it.
             self.sight.close()?;
             self.version = self.sight.reader.data_version()?;
-            // A worker that is done with its items has nothing to remember.
-            self.held.clear();
         }
         self.sight.fresh(now, 0)?;
         self.listed.clear();
@@ -149,6 +147,8 @@ impl Driver<'_> {
 
     pub(super) fn lease(&mut self, limit: usize, deadline: u64, retries: &[(QueueId, Answer)]) -> Result<Vec<Taken>> {
         let now = self.engine.queue_now();
+        // A batch is over before the next is taken.
+        self.held.clear();
         self.sight.fresh(now, 0)?;
         let count = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut wanted = Vec::new();
