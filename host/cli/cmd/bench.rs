@@ -97,8 +97,8 @@ pub(crate) struct QueueArgs {
     /// Items to measure.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     items: u64,
-    /// Items that are settled before.
-    #[arg(long, default_value_t = 0)]
+    /// Items that are settled before; the first ones wait for the component to be compiled.
+    #[arg(long, default_value_t = 64)]
     behind: u64,
     /// Workers.
     #[arg(long, default_value_t = count(2))]
