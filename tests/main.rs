@@ -18,6 +18,7 @@ mod money;
 mod pgs;
 mod proposals;
 mod queue;
+mod queue_work;
 mod requirements;
 mod rules;
 mod sandboxed;

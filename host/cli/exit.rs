@@ -12,6 +12,8 @@ use crate::ui::Ui;
 pub(crate) enum Exit {
     /// 0: done.
     Done,
+    /// 1: the answer of a question is no (`enact queue health`).
+    No,
     /// 3: the work was refused by a rule (an inconclusive run, an inadmissible module, a protocol with errors).
     Refused,
     /// 4: integrity or replay mismatch.
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Done => Self::SUCCESS,
+            Exit::No => Self::from(1),
             Exit::Refused => Self::from(3),
             Exit::Mismatch => Self::from(4),
         }

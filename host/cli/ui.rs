@@ -1,6 +1,7 @@
 //! What a person sees: text on standard output, notes and errors on standard error, colours and bars only on a terminal.
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -20,6 +21,9 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
 /// Side remarks.
 pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// Work that takes longer than this has a bar.
+const LATE: Duration = Duration::from_secs(2);
 
 /// The way out of every command.
 #[derive(Debug)]
@@ -92,6 +96,23 @@ impl Ui {
         }
         if let Some(hint) = hint {
             let _ = writeln!(err, "{GOOD}hint:{GOOD:#} {hint}");
+        }
+    }
+
+    /// A progress bar that appears with its first step after two seconds: most of such work is over before. Answers what to call with steps.
+    pub(crate) fn late_bar(&self, len: u64, what: &'static str) -> impl FnMut(u64) {
+        let (bar, begun) = (self.bar(len, what), Instant::now());
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        let (quiet, mut shown) = (self.quiet || !std::io::stderr().is_terminal(), false);
+        move |steps| {
+            if !shown && !quiet && begun.elapsed() >= LATE {
+                bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                shown = true;
+            }
+            bar.inc(steps);
+            if bar.position() >= len {
+                bar.finish_and_clear();
+            }
         }
     }
 

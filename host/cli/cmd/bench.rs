@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use enact_engine::bench;
+use enact_engine::queue::WorkOptions;
 use enact_wasm::Backend;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::args::{EngineChoice, Global};
 use crate::exit::Exit;
 use crate::ui::{NAME, Ui};
 
-/// Measure this machine: workflows, calls, appends, audits, verifications. Uses a scratch workspace and removes it.
+/// Measure this machine: workflows, calls, appends, queued items, audits, verifications. Uses a scratch workspace and removes it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// Durable workflows of pure steps, each step about 1 KiB of JSON.
@@ -22,6 +23,8 @@ pub(crate) enum BenchCommand {
     Call(CallArgs),
     /// Governed entries of one record each, proposed as a stream and made durable in groups.
     Append(AppendArgs),
+    /// Items of the execution queue from READY to SETTLED: validated, run, committed and settled.
+    Queue(QueueArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -88,6 +91,26 @@ pub(crate) struct AppendArgs {
     dir: PathBuf,
 }
 
+/// Items of the queue.
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// Items to measure.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    items: u64,
+    /// Items that are settled before; the first ones wait for the component to be compiled.
+    #[arg(long, default_value_t = 64)]
+    behind: u64,
+    /// Workers.
+    #[arg(long, default_value_t = count(2))]
+    workers: NonZeroUsize,
+    /// Items taken at a time.
+    #[arg(long, default_value_t = count(WorkOptions::BATCH))]
+    batch: NonZeroUsize,
+    /// Folder for the scratch workspace: measure the disk you mean.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// A ledger to go over.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -137,6 +160,13 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
                 group: args.group,
             };
             let figures = bench::append(&args.dir, &load, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Queue(args) => {
+            let bar = ui.bar(args.behind.saturating_add(args.items), "items");
+            let load = bench::QueueBench { items: args.items, behind: args.behind, workers: args.workers, batch: args.batch };
+            let figures = bench::queue(&args.dir, &load, &|n| bar.inc(n))?;
             bar.finish_and_clear();
             print(ui, &figures)?;
         }

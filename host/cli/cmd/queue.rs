@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use enact_engine::govern::Proposed;
-use enact_engine::queue::{Filter, Given, QueueId, Shown, Started};
+use enact_engine::queue::{Filter, Given, Health, HealthBounds, QueueId, Shown, Started};
 use enact_engine::{Engine, EngineError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ const ITEM_BYTES_MAX: usize = 1 << 20;
 /// Lines read at a time.
 const PAGE: u64 = 500;
 
-/// The execution queue: add, look, validate, start, retry, void, export.
+/// The execution queue: add, look, validate, start, retry, void, archive, export.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     Add(AddArgs),
@@ -31,6 +31,8 @@ pub(crate) enum QueueCommand {
     Start(StartArgs),
     Retry(RetryArgs),
     Void(VoidArgs),
+    Archive(ArchiveArgs),
+    Health(HealthArgs),
     Watch(WatchArgs),
     Export(ExportArgs),
     /// Derive the queue again from the ledger: what was executed stays executed, the rest is validated again.
@@ -76,6 +78,14 @@ pub(crate) struct FilterArgs {
     /// Archived ones, instead of the others.
     #[arg(long)]
     archived: bool,
+    /// Last changed before this time (RFC 3339, UTC).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    before: Option<u64>,
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    let stored = enact_core::time::Instant::parse(text).map(String::from);
+    stored.and_then(|stored| enact_engine::queue::micros(&stored)).ok_or_else(|| "write a time like 2026-04-17T12:00:00Z".to_owned())
 }
 
 fn member(text: &str) -> Result<(String, String), String> {
@@ -97,11 +107,12 @@ impl FilterArgs {
             kept: self.kept.clone(),
             text: self.text.clone(),
             archived: self.archived,
+            before_us: self.before,
         }
     }
 
     const fn is_empty(&self) -> bool {
-        self.status.is_none() && self.contract.is_none() && self.kept.is_none() && self.text.is_none()
+        self.status.is_none() && self.contract.is_none() && self.kept.is_none() && self.text.is_none() && self.before.is_none()
     }
 }
 
@@ -124,7 +135,7 @@ impl WhichArgs {
             return Err(EngineError::Queue {
                 code: "queue_name",
                 detail: "no item is named".to_owned(),
-                hint: Some("name items, or say which with --status, --contract, --where or --text"),
+                hint: Some("name items, or say which with --status, --contract, --where, --text or --before"),
             }
             .into());
         }
@@ -212,6 +223,28 @@ pub(crate) struct VoidArgs {
     by: String,
 }
 
+/// Take items that are over out of the lists: fulfilled, voided, failed for good. Their keys stay used up, so nothing is done again.
+///
+/// With a filter, what is not over yet stays where it is.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+}
+
+/// Say how the queue does: what is due and since when, who holds what, what failed within the last hour.
+///
+/// Exit code 0: healthy; 1: something is beyond its bound.
+#[derive(Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Seconds that an item may be READY and due, or a lease be over, before it counts as a finding.
+    #[arg(long, value_name = "S", default_value_t = 300)]
+    max_age: u64,
+    /// Failed attempts within the last hour that are still healthy; without it any number is.
+    #[arg(long, value_name = "N")]
+    max_failures: Option<u64>,
+}
+
 /// Print lines of the journal as they come.
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
@@ -261,6 +294,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
                 |ui, appended| super::propose::print_appended(ui, appended).map(drop),
             )
         }
+        QueueCommand::Archive(args) => archive(ui, &open_any(global)?, args),
+        QueueCommand::Health(args) => {
+            let bounds = HealthBounds { age_s: args.max_age, failures: args.max_failures };
+            health(ui, &open_read(global)?.queue_health(&bounds)?)
+        }
         QueueCommand::Watch(args) => watch(ui, &open_read(global)?, args),
         QueueCommand::Export(args) => {
             let report = open_read(global)?.queue_export(&args.dir)?;
@@ -287,6 +325,71 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
             Ok(Exit::Done)
         }
     }
+}
+
+/// Items archived in one transaction.
+const ARCHIVED_AT_ONCE: usize = 500;
+
+fn archive(ui: &Ui, engine: &Engine, args: &ArchiveArgs) -> Result<Exit> {
+    let ids = args.which.ids(engine)?;
+    let named = !args.which.items.is_empty();
+    let (mut archived, mut left, mut refused) = (0_u64, 0_u64, Vec::new());
+    let mut progress = ui.late_bar(u64::try_from(ids.len()).unwrap_or(u64::MAX), "items");
+    for page in ids.chunks(ARCHIVED_AT_ONCE) {
+        for (id, answer) in page.iter().zip(engine.queue_archive(page)?) {
+            match answer {
+                Ok(()) => archived = archived.saturating_add(1),
+                Err(error) if named => refused.push((id, error)),
+                Err(_) => left = left.saturating_add(1),
+            }
+        }
+        progress(u64::try_from(page.len()).unwrap_or(u64::MAX));
+    }
+    if let ([(_, error)], [_]) = (refused.as_mut_slice(), ids.as_slice()) {
+        return Err(std::mem::replace(error, EngineError::EmptyLedger).into());
+    }
+    if ui.json() {
+        let refused: Vec<Value> = refused
+            .iter()
+            .map(|(id, error)| json!({"queue_id": id.as_str(), "error": {"code": error.code(), "message": error.to_string()}}))
+            .collect();
+        ui.document(&json!({"archived": archived, "left": left, "refused": refused}))?;
+    } else {
+        for (id, error) in &refused {
+            ui.line(format!("{BAD}refused{BAD:#}  {NAME}{id}{NAME:#} {error} {DIM}[{}]{DIM:#}", error.code()))?;
+        }
+        ui.line(format!("{archived} archived, {left} not over yet"))?;
+    }
+    Ok(if refused.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn health(ui: &Ui, health: &Health) -> Result<Exit> {
+    let exit = if health.healthy { Exit::Done } else { Exit::No };
+    if ui.json() {
+        ui.document(health)?;
+        return Ok(exit);
+    }
+    for contract in &health.contracts {
+        let counts: Vec<String> = contract.statuses.iter().map(|(status, items)| format!("{items} {status}")).collect();
+        ui.line(format!(
+            "{NAME}{}{NAME:#} {} due, {} failed within the hour",
+            contract.contract, contract.due, contract.failures_last_hour
+        ))?;
+        if let (Some(oldest), Some(age)) = (&contract.oldest, contract.oldest_age_s) {
+            ui.line(format!("  oldest   {oldest} READY for {age} s"))?;
+        }
+        ui.line(format!("  {DIM}{}{DIM:#}", counts.join(", ")))?;
+    }
+    for (style, word, holders) in [(GOOD, "held", &health.leases), (WARN, "expired", &health.expired)] {
+        for holder in holders {
+            ui.line(format!("{style}{word:<8}{style:#} {} by {} until {}", holder.items, holder.owner, holder.deadline_utc))?;
+        }
+    }
+    match health.findings.as_slice() {
+        [] => ui.line(format!("{GOOD}healthy{GOOD:#}"))?,
+        findings => ui.line(format!("{BAD}unhealthy{BAD:#} {}", findings.join(", ")))?,
+    }
+    Ok(exit)
 }
 
 fn add(ui: &Ui, engine: &Engine, args: &AddArgs) -> Result<Exit> {
@@ -342,7 +445,7 @@ fn validate(ui: &Ui, answer: &Value) -> Result<Exit> {
 
 fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
     if args.counts {
-        return super::summary::print(ui, &engine.queue_summary(&[])?);
+        return super::summary::print(ui, &engine.queue_summary(&[], |_| {})?);
     }
     let items = engine.queue_list(&args.filter.filter(), 0, args.limit)?;
     if ui.json() {
@@ -433,7 +536,11 @@ fn watch(ui: &Ui, engine: &Engine, args: &WatchArgs) -> Result<Exit> {
 }
 
 fn started(ui: &Ui, started: &Started) -> Result<()> {
-    print_item(ui, &started.item)
+    print_item(ui, &started.item)?;
+    match &started.original {
+        Some(original) => ui.line(format!("{DIM}executed before:{DIM:#} entry {} {}", original.entry, original.record)),
+        None => Ok(()),
+    }
 }
 
 /// The same for every item; a refusal of one does not keep the others from it.

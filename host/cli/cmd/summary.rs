@@ -11,13 +11,15 @@ use crate::ui::{DIM, NAME, Ui};
 /// Count items: queued, executed, fulfilled, in all or by the values of members that they keep.
 #[derive(Debug, Args)]
 pub(crate) struct SummaryArgs {
-    /// A member to count by; several make finer lines. Reads every item, where the plain summary reads counts.
+    /// A member to count by; several make finer lines. Reads the last line of every item, where the plain summary reads counts.
     #[arg(long, value_name = "MEMBER")]
     by: Vec<String>,
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &SummaryArgs) -> Result<Exit> {
-    print(ui, &open_read(global)?.queue_summary(&args.by)?)
+    let engine = open_read(global)?;
+    let progress = ui.late_bar(engine.queue_size()?, "items");
+    print(ui, &engine.queue_summary(&args.by, progress)?)
 }
 
 pub(crate) fn print(ui: &Ui, summaries: &[Summary]) -> Result<Exit> {

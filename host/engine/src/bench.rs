@@ -1,6 +1,10 @@
 //! Measurements of the real engine on the real store: no shortcut that any other run would not take.
 //!
 //! Every figure comes from a workspace of its own, made for the measurement and removed after it.
+mod queue;
+
+pub use queue::{QueueBench, QueueFigures, queue};
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

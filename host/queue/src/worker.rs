@@ -284,13 +284,13 @@ impl Worker {
             return Ask::Renew { items: held, deadline: self.now.saturating_add(self.options.lease_us) };
         }
         let all = |tasks: &[Task]| tasks.iter().map(|task| task.held.clone()).collect();
-        if let Some((task, failure)) = self.batch.failed.front() {
-            let (item, failure) = (task.held.clone(), failure.clone());
-            let lasting = failure.class.needs_fact();
-            return if task.executed { Ask::FailSettlement { item, failure } } else { Ask::Fail { item, failure, lasting } };
-        }
         if let Some(task) = self.batch.to_run.front() {
             return Ask::Validate { id: task.held.id.clone(), fence: Some(task.held.fence) };
+        }
+        if let Some((first, _)) = self.batch.failed.front() {
+            let same = self.batch.failed.iter().filter(|(task, _)| task.executed == first.executed);
+            let items = same.map(|(task, failure)| (task.held.clone(), failure.clone())).collect();
+            return if first.executed { Ask::FailSettlement { items } } else { Ask::Fail { items } };
         }
         if !self.batch.ran.is_empty() {
             return Ask::Commit { items: all(&self.batch.ran) };
@@ -375,9 +375,9 @@ impl Worker {
                     settled(batch, task, &told);
                 }
             }
-            (Ask::Fail { .. } | Ask::FailSettlement { .. }, _) => {
+            (Ask::Fail { items } | Ask::FailSettlement { items }, _) => {
                 // Told or not: if it is not written down, the lease runs out, and that is.
-                batch.failed.pop_front();
+                batch.failed.retain(|(task, _)| !items.iter().any(|(held, _)| held.id == task.held.id));
             }
             // What was given back is not held any more, whatever the answer.
             _ => {}

@@ -169,7 +169,7 @@ fn run(writer: &mut Writer, from: u64, count: u64, batch: u64) -> Legs {
             assert!(writer.queue_change(&changes).unwrap().iter().all(Result::is_ok));
         });
         let items = timed(leasing, || {
-            let take = QueueTake { now: MICROS, owner: "w", ttl: 30_000_000, count: batch, contract: None };
+            let take = QueueTake { now: MICROS, owner: "w", ttl: 30_000_000, count: batch, contracts: &[] };
             writer.queue_lease(&take, &mut |event, item| line(&item.row, event)).unwrap()
         });
         assert_eq!(u64::try_from(items.len()).unwrap(), batch);

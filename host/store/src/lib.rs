@@ -52,8 +52,8 @@ pub use model::{
 };
 pub use open::{Create, OpenOptions, Store};
 pub use queue::{
-    EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueItem, QueueLease, QueueLine, QueueMember,
-    QueueRefused, QueueRow, QueueTake, READY, StepLine,
+    EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueHealth, QueueHolder, QueueItem,
+    QueueLease, QueueLine, QueueMember, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,
 };
 pub use reader::{EntryRef, EvidenceRef, Reader, RunRef};
 pub use refusals::{RefusedProposal, StoredRefusal};

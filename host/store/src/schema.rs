@@ -11,8 +11,8 @@ use crate::error::StoreError;
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
 /// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
-/// execution queue.
-pub const FORMAT: i64 = 4;
+/// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time.
+pub const FORMAT: i64 = 5;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
@@ -22,6 +22,9 @@ pub(crate) const FORMAT_LISTENERS: i64 = 3;
 
 /// The format in which the execution queue first appeared.
 pub(crate) const FORMAT_QUEUE: i64 = 4;
+
+/// The format in which what is due again and what has failed is looked up by its time. A file of the format before has it read through.
+pub(crate) const FORMAT_DUE: i64 = 5;
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -50,7 +53,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 34] = [
+const STATEMENTS: [(&str, i64, &str); 35] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -102,9 +105,10 @@ const STATEMENTS: [(&str, i64, &str); 34] = [
     ),
     (
         "queue_due",
-        FORMAT_QUEUE,
+        FORMAT_DUE,
         "CREATE INDEX queue_due ON queue_items(status, not_before) WHERE waiting = 1 AND archived = 0 AND owner IS NULL",
     ),
+    ("queue_failures", FORMAT_DUE, "CREATE INDEX queue_failures ON queue_journal(at) WHERE event IN ('failed', 'settlement_failed')"),
     (
         "queue_items",
         FORMAT_QUEUE,

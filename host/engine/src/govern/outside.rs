@@ -1,6 +1,7 @@
 //! What the judge asks of the world: invariants, answered by calling pure components, and signatures, which may have been checked ahead.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
 use enact_core::govern::row::ActorRow;
 use enact_core::govern::{self, Holds, Outside, Undecided};
@@ -44,12 +45,12 @@ impl Outside for Components<'_> {
 /// Signatures that were checked before the judge asks, by another thread and outside the transaction. The answer to a question is kept with
 /// the whole question, so one that was guessed wrong is never used: the judge then has it checked on the spot.
 #[derive(Debug, Default)]
-pub(crate) struct Signatures(Vec<Checked>);
+pub(crate) struct Signatures(HashMap<Digest, Checked>);
 
+/// A signature of the message that it is kept under.
 #[derive(Debug)]
 struct Checked {
     key: [u8; 32],
-    message: Digest,
     signature: [u8; 64],
     holds: bool,
 }
@@ -57,16 +58,24 @@ struct Checked {
 impl Signatures {
     /// Checks the signatures of records with the keys that `view` shows for their actors.
     pub(crate) fn check<V: StateView + ?Sized>(origin: &str, records: &[Record], view: &V) -> Self {
-        let mut checked = Vec::new();
+        let mut checked = HashMap::new();
         for record in records {
             let Some(signature) = record.sig.as_deref().and_then(govern::signature_bytes) else { continue };
             let Ok(Some(row)) = view.get(Space::Actor, &record.actor) else { continue };
             let key = serde_json::from_str::<ActorRow>(&row).ok().and_then(|row| govern::key_bytes(row.key.as_deref()?));
             let (Some(key), Ok(message)) = (key, govern::sign_bytes(origin, record)) else { continue };
             let holds = govern::verify(&key, &message, &signature);
-            checked.push(Checked { key, message: blob_hash(&message), signature, holds });
+            checked.insert(blob_hash(&message), Checked { key, signature, holds });
         }
         Self(checked)
+    }
+
+    /// Adds a signature that was made here, with this very key: it needs no check. Whether the key is the actor's is still the judge's question.
+    pub(crate) fn made(&mut self, origin: &str, record: &Record, key: &SigningKey) {
+        let signature = record.sig.as_deref().and_then(govern::signature_bytes);
+        if let (Some(signature), Ok(message)) = (signature, govern::sign_bytes(origin, record)) {
+            self.0.insert(blob_hash(&message), Checked { key: key.verifying_key().to_bytes(), signature, holds: true });
+        }
     }
 
     /// Takes over what others checked.
@@ -78,8 +87,7 @@ impl Signatures {
         if self.0.is_empty() {
             return None;
         }
-        let message = blob_hash(message);
-        let same = |checked: &&Checked| checked.signature == *signature && checked.key == *key && checked.message == message;
-        self.0.iter().find(same).map(|checked| checked.holds)
+        let checked = self.0.get(&blob_hash(message))?;
+        (checked.signature == *signature && checked.key == *key).then_some(checked.holds)
     }
 }

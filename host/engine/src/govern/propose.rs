@@ -16,7 +16,7 @@ use super::outside::{Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::queue::{After, Left, Stop};
+use crate::queue::{After, Left, Original, Stop};
 use crate::report::EntryReport;
 use crate::sources::time_text;
 
@@ -65,6 +65,9 @@ pub struct RefusedProposal {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What was carried out before, of an item of the queue that nobody needs to queue again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
     #[serde(skip)]
     kept: Kept,
     /// Whether something that was read before has changed in the meantime.
@@ -374,5 +377,15 @@ fn plain(code: &str, detail: String, records: &[Record], at: &str) -> RefusedPro
         detail: detail.clone(),
         bytes,
     };
-    RefusedProposal { code: code.to_owned(), detail, record: None, row: None, rows: Vec::new(), hint: None, kept, raced: false }
+    RefusedProposal {
+        code: code.to_owned(),
+        detail,
+        record: None,
+        row: None,
+        rows: Vec::new(),
+        hint: None,
+        original: None,
+        kept,
+        raced: false,
+    }
 }

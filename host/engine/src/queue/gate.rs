@@ -102,6 +102,24 @@ pub(crate) enum Left {
     Refused(RefusedProposal),
 }
 
+/// A unit that is in the ledger.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) committed: Committed,
+    pub(crate) draft: Draft,
+    /// For each record the row that allowed it.
+    pub(crate) decided: Vec<String>,
+}
+
+/// What became of units.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// In their order.
+    pub(crate) answers: Vec<Result<Made, Left>>,
+    /// Items by id, as their last lines leave them.
+    pub(crate) latest: BTreeMap<String, Item>,
+}
+
 /// A fact that is filled in once the entry is there.
 pub(crate) fn later(run: Option<String>, before: &Item) -> Fact {
     Fact { entry: 0, run, kept: before.kept.clone() }
@@ -110,6 +128,22 @@ pub(crate) fn later(run: Option<String>, before: &Item) -> Fact {
 impl Engine {
     /// Appends units in one durable transaction, each all or nothing, each with its lines.
     pub(crate) fn append_units(&self, units: Vec<Unit>, signatures: &Signatures) -> Result<Vec<Result<Appended, Left>>> {
+        let mut appended = Vec::with_capacity(units.len());
+        for answer in self.store_units(units, signatures)?.answers {
+            appended.push(match answer {
+                Ok(Made { committed, draft, decided }) => Ok(Appended {
+                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
+                    at: committed.at,
+                    records: report(&draft.records, decided)?,
+                }),
+                Err(left) => Err(left),
+            });
+        }
+        Ok(appended)
+    }
+
+    /// The same, with items as their lines leave them.
+    pub(crate) fn store_units(&self, units: Vec<Unit>, signatures: &Signatures) -> Result<Stored> {
         let now = time_text(self.now_micros());
         let mut lines = Lines::default();
         let mut stops = Vec::new();
@@ -128,23 +162,16 @@ impl Engine {
         let answers =
             self.with_writer(|writer| Ok(writer.append_work(&mut works, &now, &mut judging, &mut line, &|head| self.sign(head))?))?;
         let mut decided = judging.decided.into_iter();
-        let mut appended = Vec::with_capacity(answers.len());
-        for (answer, work) in answers.into_iter().zip(works) {
-            appended.push(match answer {
-                Ok(committed) => Ok(Appended {
-                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
-                    at: committed.at,
-                    records: report(&work.draft.records, decided.next().unwrap_or_default())?,
-                }),
-                Err(WorkRefused::Refused(refused)) => {
-                    decided.next();
-                    Err(Left::Refused(refused))
-                }
-                // The judge was not asked.
-                Err(WorkRefused::Rejected(rejection)) => Err(Left::Rejected(rejection)),
-            });
-        }
-        Ok(appended)
+        let answers = answers.into_iter().zip(works).map(|(answer, work)| match answer {
+            Ok(committed) => Ok(Made { committed, draft: work.draft, decided: decided.next().unwrap_or_default() }),
+            Err(WorkRefused::Refused(refused)) => {
+                decided.next();
+                Err(Left::Refused(refused))
+            }
+            // The judge was not asked.
+            Err(WorkRefused::Rejected(rejection)) => Err(Left::Rejected(rejection)),
+        });
+        Ok(Stored { answers: answers.collect(), latest: lines.latest })
     }
 
     /// What drafts mean for the queue; `None` when none of them speaks of an item.

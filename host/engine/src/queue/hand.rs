@@ -1,7 +1,5 @@
 //! What people do with items: add, validate, start, retry, void, settle, fulfill. Each is a record under the matrix, a step that a worker
 //! carries out in their place, or both; none is a way around the gate.
-use std::sync::atomic::AtomicBool;
-
 use enact_core::govern::contract::{self, Contract, Hook};
 use enact_core::state::{Space, StateView as _};
 use enact_queue::change::{By, Change};
@@ -15,7 +13,9 @@ use serde_json::{Map, Value, json};
 use super::commit::Author;
 use super::gate::{Left, Step, Unit, later, triggers};
 use super::item::{Seen, contract_of, named_contract, refused_item, refused_queue, see, stored_time, subject_of, unknown};
+use super::original::{Original, original};
 use super::run::Outcome;
+use super::stop::StopSign;
 use super::view::{self, Shown};
 use super::worker::{Driver, WorkEvent, WorkOptions, WorkReport};
 use crate::engine::Engine;
@@ -55,6 +55,9 @@ pub struct Started {
     pub item: Shown,
     /// What the worker did.
     pub report: WorkReport,
+    /// What was done before, if it was executed already: nothing was done again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
 }
 
 /// A proof that something has happened outside, as members of a record.
@@ -100,7 +103,7 @@ impl Engine {
             let subject = subject_of(rules, contract, id.as_str())?;
             let record = desk.author().says(&ruled, &moment, contract.code(), &subject, contract::Step::Queue, &given.payload)?;
             drop(moment);
-            match self.append_records(vec![record], protocol, attempt)? {
+            match self.append_records(vec![record.clone()], protocol, attempt)? {
                 Ok(appended) => {
                     let validation = self.queue_validate(&id, Some(&desk.actor))?;
                     return Ok(Added { queue_id: id.as_str().to_owned(), appended, validation });
@@ -109,7 +112,10 @@ impl Engine {
                 Err(refused) if attempt < ATTEMPTS_MAX && (refused.is_stale() || given.id.is_none() && is_taken(&refused.code)) => {
                     attempt = attempt.saturating_add(1);
                 }
-                Err(refused) => return Err(EngineError::Refused(Box::new(refused))),
+                Err(mut refused) => {
+                    refused.original = self.queue_original(&record, contract.code(), &ruled)?;
+                    return Err(EngineError::Refused(Box::new(refused)));
+                }
             }
         }
     }
@@ -184,12 +190,12 @@ impl Engine {
         see(&ruled.protocol, moment, "", id.as_str(), self.queue_now())?.ok_or_else(|| unknown(id.as_str()))
     }
 
-    /// Has a worker carry out one item that is ready, now.
+    /// Has a worker carry out one item that is ready, now. If it was carried out before, the answer is the original, and nothing is done.
     ///
     /// # Errors
     /// `queue_trigger` when the actor may not start it, or why the item was not taken.
     pub fn queue_start(&self, actor: &str, id: &QueueId, worker: &str) -> Result<Started> {
-        self.by_hand(actor, id, worker, |owner, deadline, _| Ok(Change::Lease { owner, deadline }))
+        self.by_hand(actor, id, worker, true, |owner, deadline, _| Ok(Change::Lease { owner, deadline }))
     }
 
     /// Has a worker try an item again that failed.
@@ -197,7 +203,7 @@ impl Engine {
     /// # Errors
     /// `queue_trigger`, `queue_reason`, `queue_not_ready`, `queue_final`, or why the item was not taken.
     pub fn queue_retry(&self, actor: &str, id: &QueueId, reason: &str, worker: &str) -> Result<Started> {
-        self.by_hand(actor, id, worker, |owner, deadline, (seen, answer)| {
+        self.by_hand(actor, id, worker, false, |owner, deadline, (seen, answer)| {
             let by = By::Hand { reason: reason.to_owned() };
             if seen.known.facts.executed {
                 return Ok(Change::Resume { owner, deadline, by });
@@ -211,22 +217,27 @@ impl Engine {
         actor: &str,
         id: &QueueId,
         worker: &str,
+        first: bool,
         change: impl FnOnce(String, u64, (&Seen, &dyn Fn() -> Result<Answer>)) -> Result<Change>,
     ) -> Result<Started> {
         let desk = self.desk(actor)?;
         let hand = self.desk(worker)?;
-        let (stop, heard) = (AtomicBool::new(false), |_: &WorkEvent| {});
+        let (stop, heard) = (StopSign::new(), |_: &WorkEvent| {});
         let mut driver = Driver::new(self, &hand.actor, &hand.key, self.queue_owner(&hand.actor)?, &stop, &heard)?;
         let options = WorkOptions { actor: hand.actor.clone(), once: true, ..WorkOptions::default() };
         let (seen, change) = {
-            let (ruled, _) = self.ruled_now(&mut driver.reader)?;
-            let mut moment = driver.reader.moment(None)?;
+            let (ruled, _) = self.ruled_now(&mut driver.sight.reader)?;
+            let mut moment = driver.sight.reader.moment(None)?;
             let seen = self.seen_or_unknown(&ruled, &mut moment, id)?;
             if seen.stored.archived {
                 return Err(view::archived(id.as_str()));
             }
             let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
             triggers(contract, &moment, &desk.actor)?;
+            if first && let Some(original) = original(&ruled, contract, &mut moment, &seen.subject, &desk.actor, seen.known.now)? {
+                let report = WorkReport { duplicates: 1, ..WorkReport::default() };
+                return Ok(Started { item: self.queue_item(id)?, report, original: Some(original) });
+            }
             let deadline = seen.known.now.saturating_add(options.lease_us);
             let answer = || self.asked(&ruled, &moment, &seen, &hand.actor);
             let change = change(driver.owner.clone(), deadline, (&seen, &answer))?;
@@ -243,7 +254,7 @@ impl Engine {
         }
         let (worker, ask) = Worker::with(driver.options(&options), self.queue_now(), taken);
         driver.drive(worker, ask, true)?;
-        Ok(Started { item: self.queue_item(id)?, report: driver.report() })
+        Ok(Started { item: self.queue_item(id)?, report: driver.report(), original: None })
     }
 
     /// Calls an item off, before it was carried out.
@@ -258,6 +269,58 @@ impl Engine {
             declares("reason").then(|| ("reason".to_owned(), json!(reason))).into_iter().collect::<Map<_, _>>()
         };
         self.say(actor, id, contract::Step::Void, |contract| contract.decl.actions.void.clone(), given)
+    }
+
+    /// Takes items that are over out of the lists: fulfilled, voided, failed for good, and what nothing follows from any more. Their keys
+    /// stay used up. Answers for each whether it was; one transaction.
+    ///
+    /// # Errors
+    /// Whatever keeps the queue from being read or written. What is refused is answered: `queue_unknown`, `queue_status` of an item that
+    /// is not over or has changed since, `queue_archived`, `queue_locked`.
+    pub fn queue_archive(&self, ids: &[QueueId]) -> Result<Vec<Result<(), EngineError>>> {
+        let mut reader = self.store().reader()?;
+        let (ruled, _) = self.ruled_now(&mut reader)?;
+        let mut moment = reader.moment(None)?;
+        let mut over = Vec::with_capacity(ids.len());
+        let mut answers = Vec::with_capacity(ids.len());
+        for id in ids {
+            answers.push(match self.is_over(&ruled, &mut moment, id) {
+                Ok(status) => {
+                    over.push((id.as_str().to_owned(), status));
+                    Ok(())
+                }
+                Err(error @ EngineError::Queue { .. }) => Err(error),
+                Err(error) => return Err(error),
+            });
+        }
+        drop(moment);
+        let written = self.with_writer(|writer| Ok(writer.queue_archive(&over)?))?;
+        let refused =
+            |refused: enact_store::QueueRefused| EngineError::Queue { code: refused.code(), detail: refused.to_string(), hint: None };
+        let mut written = written.into_iter();
+        for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
+            *answer = written.next().map_or(Ok(()), |written| written.map_err(refused));
+        }
+        Ok(answers)
+    }
+
+    /// The status of the row of an item that nothing follows from any more.
+    fn is_over(&self, ruled: &Ruled, moment: &mut Moment<'_>, id: &QueueId) -> Result<String> {
+        let seen = self.seen_or_unknown(ruled, moment, id)?;
+        if seen.stored.archived {
+            return Err(view::archived(id.as_str()));
+        }
+        let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
+        let (facts, last) = (seen.known.facts, contract.decl.actions.fulfill.is_none());
+        let closed = facts.settled || facts.executed && !seen.known.mode.required();
+        if facts.void || facts.failed || closed && (facts.fulfilled || last) {
+            return Ok(seen.stored.row.status);
+        }
+        Err(EngineError::Queue {
+            code: "queue_status",
+            detail: format!("item `{id}` is {} and not over", seen.item.shown(&seen.known).as_str()),
+            hint: Some("only what is fulfilled, voided or failed for good is archived"),
+        })
     }
 
     /// Vouches for a settlement elsewhere.

@@ -2,6 +2,7 @@
 use enact_core::govern::contract::{self, Contract};
 use enact_core::govern::row::SubjectRow;
 use enact_core::govern::{JudgeError, Protocol};
+use enact_core::state::StateView;
 use enact_core::time::Instant;
 use enact_queue::Map;
 use enact_queue::facts::{Facts, Mode};
@@ -127,27 +128,61 @@ pub(crate) fn see(rules: &Protocol, moment: &mut Moment<'_>, actor: &str, id: &s
 }
 
 pub(crate) fn seen(rules: &Protocol, moment: &mut Moment<'_>, actor: &str, stored: QueueItem, now: u64) -> Result<Seen> {
+    let stored = match lined(rules, &*moment, actor, stored, now)? {
+        Ok(seen) => return Ok(seen),
+        Err(stored) => stored,
+    };
+    // The line is gone or none: what the ledger says, with what the row still holds.
     let contract = named_contract(rules, &stored.row.contract)?;
     let subject = subject_of(rules, contract, &stored.row.item)?;
-    let known = known(rules, contract, moment, &subject, actor, now)?;
-    let item = match last_line(&stored) {
-        Some(item) => item,
-        // The line is gone or none: what the ledger says, with what the row still holds.
-        None => {
-            let mut item = rebuild::derived(contract, moment, &subject, known.mode, now)?.ok_or_else(|| unknown(&stored.row.item))?;
-            item.fence = Fence(stored.row.fence.max(item.fence.0));
-            item
-        }
-    };
+    let known = known(rules, contract, &*moment, &subject, actor, now)?;
+    let mut item = rebuild::derived(contract, moment, &subject, known.mode, now)?.ok_or_else(|| unknown(&stored.row.item))?;
+    item.fence = Fence(stored.row.fence.max(item.fence.0));
+    Ok(Seen { stored, item, known, subject })
+}
+
+/// The same of an item whose line is there; without it, the item as it came.
+pub(crate) fn lined<V: StateView<Error = StoreError> + ?Sized>(
+    rules: &Protocol,
+    view: &V,
+    actor: &str,
+    stored: QueueItem,
+    now: u64,
+) -> Result<Result<Seen, QueueItem>> {
+    match last_line(&stored) {
+        Some(item) => about(rules, view, actor, stored, item, now).map(Ok),
+        None => Ok(Err(stored)),
+    }
+}
+
+/// An item of which the line is known, with what the ledger knows of it.
+pub(crate) fn about<V: StateView<Error = StoreError> + ?Sized>(
+    rules: &Protocol,
+    view: &V,
+    actor: &str,
+    stored: QueueItem,
+    item: Item,
+    now: u64,
+) -> Result<Seen> {
+    let contract = named_contract(rules, &stored.row.contract)?;
+    let subject = subject_of(rules, contract, &stored.row.item)?;
+    let known = known(rules, contract, view, &subject, actor, now)?;
     Ok(Seen { stored, item, known, subject })
 }
 
 /// Facts and mode of an item.
-pub(crate) fn known(rules: &Protocol, contract: &Contract, moment: &Moment<'_>, subject: &str, actor: &str, now: u64) -> Result<Known> {
-    let row = contract::item(contract, moment, subject).map_err(refused_item)?;
+pub(crate) fn known<V: StateView<Error = StoreError> + ?Sized>(
+    rules: &Protocol,
+    contract: &Contract,
+    view: &V,
+    subject: &str,
+    actor: &str,
+    now: u64,
+) -> Result<Known> {
+    let row = contract::item(contract, view, subject).map_err(refused_item)?;
     let at = stored_time(now);
     let about = contract::Item { subject, actor, at: &at };
-    let mode = contract::settlement_mode(rules, contract, moment, &about).map_err(refused_item)?;
+    let mode = contract::settlement_mode(rules, contract, view, &about).map_err(refused_item)?;
     Ok(Known { facts: facts(contract.facts(&row)), mode: self::mode(mode), now })
 }
 

@@ -2,26 +2,41 @@
 //!
 //! - `item`: an item as ledger and journal know it together, and a change of it as rows for the store.
 //! - `gate`: what records mean for the queue; every proposal comes through here, so nothing gets around it.
-//! - `worker`, with `run` and `commit`: the driver of the pure worker.
-//! - `hand`: what people do: add, validate, start, retry, void, settle, fulfill.
+//! - `worker`, with `take`, `run`, `commit`, `sight` and `stop`: the driver of the pure worker.
+//! - `original`: what was done already.
+//! - `hand`: what people do: add, validate, start, retry, void, archive, settle, fulfill.
 //! - `rebuild`: a journal that was lost, from the ledger.
-//! - `view`, `export`: reading.
+//! - `view`, `health`, `export`: reading.
 mod class;
 mod commit;
 mod export;
 mod gate;
 mod hand;
+mod health;
 mod item;
+mod original;
 mod rebuild;
 mod run;
+mod sight;
+mod stop;
+mod take;
 mod view;
 mod worker;
 
 pub use enact_queue::id::QueueId;
 pub use export::ExportReport;
 pub use hand::{Added, Evidence, Given, Started};
+pub use health::{Health, HealthBounds, HealthOfContract, HolderReport};
+pub use original::Original;
 pub use rebuild::QueueRebuilt;
+pub use stop::StopSign;
 pub use view::{Filter, LineReport, Shown, Summary};
 pub use worker::{WorkEvent, WorkOptions, WorkReport};
+
+/// Microseconds of a time in the stored spelling.
+#[must_use]
+pub fn micros(stored: &str) -> Option<u64> {
+    enact_queue::time::parse(stored)
+}
 
 pub(crate) use gate::{After, Left, Stop};

@@ -170,7 +170,7 @@ impl Engine {
             return Ok(false);
         }
         let now = self.queue_now();
-        let known = known(rules, contract, moment, subject, "", now)?;
+        let known = known(rules, contract, &*moment, subject, "", now)?;
         let Some(item) = derived(contract, moment, subject, known.mode, now)? else { return Ok(false) };
         let kept = members(&item.kept);
         let change = change(QueueExpect::Absent, &item, &known, kept);

@@ -2,14 +2,16 @@
 use enact_core::entry::Record;
 use enact_core::govern::contract::{self, Contract, Hook, RunFacts};
 use enact_core::receipt::RunReceipt;
+use enact_core::state::StateView;
 use enact_queue::retry::Failure;
-use enact_store::{Reader, WorkRun};
+use enact_store::{Reader, StoreError, WorkRun};
 use serde_json::Value;
 
 use super::class;
 use super::item::{refused_item, stored_time};
 use crate::engine::{Engine, RunRequest};
 use crate::error::{EngineError, Result};
+use crate::govern::Ruled;
 
 /// A run that succeeded.
 #[derive(Debug, Clone)]
@@ -48,24 +50,42 @@ impl Engine {
             let moment = reader.moment(None)?;
             let protocol = self.in_force(&moment)?;
             let ruled = self.rules(&protocol, &moment)?;
-            let contract: &Contract = super::item::named_contract(&ruled.protocol, contract_code)?;
-            let Some((workflow, binding)) = contract.workflow(hook) else { return Ok(None) };
-            let at = stored_time(self.queue_now());
-            let about = contract::Item { subject, actor, at: &at };
-            let payload = contract::payload(&ruled.protocol, contract, &moment, &about, hook).map_err(refused_item)?;
-            RunRequest {
-                workflow: workflow.to_owned(),
-                payload: Value::Object(payload),
-                binding: binding.map(str::to_owned),
-                ..RunRequest::default()
-            }
+            self.queue_request(&ruled, contract_code, hook, &moment, subject, actor)?
         };
-        let prepared = match self.job(&request).and_then(|job| self.execute(&job, reader, attempt)) {
+        request.map(|request| self.queue_execute(&request, reader, attempt)).transpose()
+    }
+
+    /// What a hook asks to be run; `None` when the contract asks for nothing.
+    pub(crate) fn queue_request<V: StateView<Error = StoreError> + ?Sized>(
+        &self,
+        ruled: &Ruled,
+        contract_code: &str,
+        hook: Hook,
+        view: &V,
+        subject: &str,
+        actor: &str,
+    ) -> Result<Option<RunRequest>> {
+        let contract: &Contract = super::item::named_contract(&ruled.protocol, contract_code)?;
+        let Some((workflow, binding)) = contract.workflow(hook) else { return Ok(None) };
+        let at = stored_time(self.queue_now());
+        let about = contract::Item { subject, actor, at: &at };
+        let payload = contract::payload(&ruled.protocol, contract, view, &about, hook).map_err(refused_item)?;
+        Ok(Some(RunRequest {
+            workflow: workflow.to_owned(),
+            payload: Value::Object(payload),
+            binding: binding.map(str::to_owned),
+            ..RunRequest::default()
+        }))
+    }
+
+    /// Runs it.
+    pub(crate) fn queue_execute(&self, request: &RunRequest, reader: &mut Reader, attempt: u32) -> Result<Outcome> {
+        let prepared = match self.job(request).and_then(|job| self.execute(&job, reader, attempt)) {
             Ok(prepared) => prepared,
-            Err(error) => return Ok(Some(Outcome::Failed(class::of_error(&error)))),
+            Err(error) => return Ok(Outcome::Failed(class::of_error(&error))),
         };
         if prepared.report.exit.class != "SUCCESS" {
-            return Ok(Some(Outcome::Failed(class::of_exit(&prepared.report.exit))));
+            return Ok(Outcome::Failed(class::of_exit(&prepared.report.exit)));
         }
         let commit = prepared.commit;
         let receipt = commit.draft.records.into_iter().next();
@@ -78,6 +98,6 @@ impl Engine {
             output: prepared.report.payload,
         };
         let run = WorkRun { run: commit.run, reads: commit.reads, writes: commit.writes };
-        Ok(Some(Outcome::Ran(Box::new(Ran { receipt, facts, run }))))
+        Ok(Outcome::Ran(Box::new(Ran { receipt, facts, run })))
     }
 }

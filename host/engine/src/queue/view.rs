@@ -27,12 +27,14 @@ pub struct Filter {
     pub text: Option<String>,
     /// Archived ones, instead of the others.
     pub archived: bool,
+    /// Changed before this time, microseconds.
+    pub before_us: Option<u64>,
 }
 
 impl From<&Filter> for QueueFilter {
     fn from(filter: &Filter) -> Self {
-        let Filter { status, contract, kept, text, archived } = filter.clone();
-        Self { status, contract, kept, text, archived }
+        let Filter { status, contract, kept, text, archived, before_us } = filter.clone();
+        Self { status, contract, kept, text, archived, before: before_us }
     }
 }
 
@@ -175,8 +177,14 @@ impl Engine {
         lines.into_iter().map(|line| Ok(LineReport { number: line.id, line: members(&line.line)?, text: line.line })).collect()
     }
 
-    /// How many items there are, by contract and by the values of these members. Without members nothing but counts is read.
-    pub fn queue_summary(&self, by: &[String]) -> Result<Vec<Summary>> {
+    /// How many items there are, archived ones apart.
+    pub fn queue_size(&self) -> Result<u64> {
+        Ok(self.store().reader()?.queue_counts(None)?.iter().fold(0, |sum, count| sum.saturating_add(count.items)))
+    }
+
+    /// How many items there are, by contract and by the values of these members. Without members nothing but counts is read; with some, the
+    /// last line of every item, page by page, of which `progress` hears.
+    pub fn queue_summary(&self, by: &[String], mut progress: impl FnMut(u64)) -> Result<Vec<Summary>> {
         let mut found: BTreeMap<(String, Vec<String>), Summary> = BTreeMap::new();
         let entry = |found: &mut BTreeMap<_, Summary>, contract: &str, values: Vec<String>, status: &str, items: u64| {
             let named = by.iter().cloned().zip(values.iter().cloned()).collect();
@@ -195,15 +203,28 @@ impl Engine {
                 entry(&mut found, &count.contract, Vec::new(), &count.status, count.items);
             }
         } else {
-            self.queue_each(&Filter::default(), |shown| {
-                let value = |member: &String| match shown.item.get(member) {
-                    Some(Value::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
-                    None => String::new(),
-                };
-                entry(&mut found, shown.text("contract"), by.iter().map(value).collect(), shown.text("status"), 1);
-                Ok(())
-            })?;
+            let mut reader = self.store().reader()?;
+            let mut after = 0;
+            loop {
+                let page = reader.queue_items(&QueueFilter::default(), after, PAGE)?;
+                let Some(last) = page.last() else { break };
+                after = last.id;
+                progress(u64::try_from(page.len()).unwrap_or(0));
+                for stored in page {
+                    // Counted as the plain summary counts: by the status that is stored.
+                    let (contract, status) = (stored.row.contract.clone(), stored.row.status.clone());
+                    let item = match &stored.line {
+                        Some(line) => members(line)?,
+                        None => self.shown(vec![stored])?.pop().map(|shown| shown.item).unwrap_or_default(),
+                    };
+                    let value = |member: &String| match item.get(member) {
+                        Some(Value::String(text)) => text.clone(),
+                        Some(other) => other.to_string(),
+                        None => String::new(),
+                    };
+                    entry(&mut found, &contract, by.iter().map(value).collect(), &status, 1);
+                }
+            }
         }
         Ok(found.into_values().collect())
     }

@@ -4,37 +4,37 @@
 //! after a crash: leases run out, and what was committed is committed.
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use enact_core::govern::contract::{self, Hook};
-use enact_queue::change::{By, Change};
+use enact_core::govern::contract::Hook;
 use enact_queue::id::QueueId;
-use enact_queue::item::Item;
-use enact_queue::lease::{Fence as QueueFence, Lease};
 use enact_queue::order::Place;
-use enact_queue::status::{Event, Status};
 use enact_queue::time::SECOND_US;
-use enact_queue::validation::Answer;
-use enact_queue::worker::{Ask, Held, Options, Outcome, Taken, Told, Worker};
-use enact_store::{Fence, QueueFilter, QueueItem, QueueTake, Reader};
+use enact_queue::worker::{Ask, Held, Options, Outcome, Told, Worker};
+use enact_store::QueueItem;
 use serde::Serialize;
 
+use super::class;
 use super::commit::Author;
-use super::item::{Seen, known, last_line, named_contract, refused_queue, see, seen, stored_time, subject_of};
+use super::item::{Seen, lined, named_contract, see, seen};
+use super::original::{Original, original};
 use super::run::{self, Ran};
-use super::{class, view};
+use super::sight::Sight;
+use super::stop::StopSign;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::govern::{Components, Ruled, Signatures, keys};
+use crate::govern::keys;
 
-/// The longest a worker sleeps without looking whether it is to stop.
-const NAP_US: u64 = 100_000;
+/// How old the moment may be in which an item is validated before its execution, microseconds. A few items share one; its commit compares
+/// with what is there then, as it would had each its own.
+pub(super) const MOMENT_US: u64 = 10_000;
 /// After this long everything that is pending is validated again, even if the ledger has not grown: some checks ask for the time.
-const RECHECK_US: u64 = 60 * SECOND_US;
+pub(super) const RECHECK_US: u64 = 60 * SECOND_US;
+
+/// Pending items that are looked at together when that is all there is to do.
+const CHECK_PAGE: usize = 256;
 
 /// How to work.
 #[derive(Debug, Clone)]
@@ -45,12 +45,21 @@ pub struct WorkOptions {
     pub workers: NonZeroUsize,
     /// Stop when there is nothing to do.
     pub once: bool,
-    /// The longest wait when there is nothing to do, microseconds.
+    /// How often to look whether the ledger has changed when there is nothing to do, microseconds.
     pub poll_us: u64,
+    /// Only items under these contracts; under any without one.
+    pub contracts: Vec<String>,
     /// Items taken at a time.
     pub batch: NonZeroUsize,
     /// Length of a lease, microseconds.
     pub lease_us: u64,
+}
+
+impl WorkOptions {
+    /// Items taken at a time unless told otherwise.
+    pub const BATCH: usize = 64;
+    /// Milliseconds between two looks of an idle worker unless told otherwise.
+    pub const POLL_MS: u64 = 200;
 }
 
 impl Default for WorkOptions {
@@ -59,8 +68,9 @@ impl Default for WorkOptions {
             actor: String::new(),
             workers: NonZeroUsize::MIN,
             once: false,
-            poll_us: SECOND_US / 2,
-            batch: NonZeroUsize::MIN.saturating_add(63),
+            poll_us: Self::POLL_MS * 1_000,
+            contracts: Vec::new(),
+            batch: NonZeroUsize::new(Self::BATCH).unwrap_or(NonZeroUsize::MIN),
             lease_us: 30 * SECOND_US,
         }
     }
@@ -82,6 +92,9 @@ pub struct WorkEvent {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was done before, of an item that was executed already or whose keys are used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<Original>,
 }
 
 /// What workers did; the stable shape of the summary of `enact work --once --json`.
@@ -114,13 +127,15 @@ impl Engine {
     ///
     /// # Errors
     /// What keeps a worker from beginning: no key, no reader. A fault on the way is told, and the worker goes on.
-    pub fn work(&self, options: &WorkOptions, stop: &AtomicBool, told: &(dyn Fn(&WorkEvent) + Sync)) -> Result<WorkReport> {
+    pub fn work(&self, options: &WorkOptions, stop: &StopSign, told: &(dyn Fn(&WorkEvent) + Sync)) -> Result<WorkReport> {
         let actor = keys::actor_id(&options.actor)?;
         let key = keys::load(self.workspace(), &actor)?;
         self.queue_ready()?;
         let mut drivers = Vec::with_capacity(options.workers.get());
         for _ in 0..options.workers.get() {
-            drivers.push(Driver::new(self, &actor, &key, self.queue_owner(&actor)?, stop, told)?);
+            let mut driver = Driver::new(self, &actor, &key, self.queue_owner(&actor)?, stop, told)?;
+            driver.contracts_are(&options.contracts)?;
+            drivers.push(driver);
         }
         let stopped = || EngineError::Internal { detail: "a worker stopped".to_owned() };
         thread::scope(|scope| {
@@ -139,6 +154,28 @@ impl Engine {
             }
             failed.map_or(Ok(all), Err)
         })
+    }
+
+    /// Validates everything that is pending, once, and writes down what is new.
+    pub(crate) fn queue_check(&self, actor: &str) -> Result<()> {
+        let actor = keys::actor_id(actor)?;
+        let key = keys::load(self.workspace(), &actor)?;
+        let (stop, heard) = (StopSign::new(), |_: &WorkEvent| {});
+        let mut driver = Driver::new(self, &actor, &key, self.queue_owner(&actor)?, &stop, &heard)?;
+        let mut after = None;
+        loop {
+            let Told::Listed { pending, .. } = driver.list(after, CHECK_PAGE)? else { return Ok(()) };
+            let Some((last, _)) = pending.last() else { return Ok(()) };
+            after = Some(*last);
+            let mut answers = Vec::with_capacity(pending.len());
+            for (_, id) in pending {
+                let (answer, changed) = driver.validate(&id, None)?;
+                if changed {
+                    answers.push((id, answer));
+                }
+            }
+            driver.mark(&answers)?;
+        }
     }
 
     /// A name that no worker had before.
@@ -163,18 +200,29 @@ pub(crate) struct Driver<'a> {
     pub(super) engine: &'a Engine,
     pub(super) author: Author<'a>,
     pub(super) owner: String,
-    pub(super) reader: Reader,
+    pub(super) sight: Sight,
+    /// Items that are held, as the last step of this worker left them.
+    pub(super) held: BTreeMap<QueueId, Seen>,
     /// Runs that are not committed.
     pub(super) results: BTreeMap<QueueId, Box<Ran>>,
-    entries: BTreeMap<QueueId, u64>,
+    pub(super) entries: BTreeMap<QueueId, u64>,
     attempts: BTreeMap<QueueId, u32>,
-    stop: &'a AtomicBool,
+    stop: &'a StopSign,
     told: &'a (dyn Fn(&WorkEvent) + Sync),
     report: WorkReport,
+    pub(super) contracts: Vec<String>,
+    poll_us: u64,
+    /// The last page of what is to be validated, and what of it was looked at.
+    pub(super) listed: BTreeMap<QueueId, QueueItem>,
+    pub(super) looked_at: BTreeMap<QueueId, Seen>,
     /// Where the last page of PENDING items ended, as place and as number.
-    page: Option<(Place, u64)>,
+    pub(super) page: Option<(Place, u64)>,
     /// Size of the ledger and time when everything pending was validated and nothing new was found.
-    checked: Option<(u64, u64)>,
+    pub(super) checked: Option<(u64, u64)>,
+    /// What the store's version was when the last list was begun.
+    pub(super) version: i64,
+    /// When the next thing is due that is not due now.
+    pub(super) next: Option<u64>,
 }
 
 impl<'a> Driver<'a> {
@@ -183,26 +231,42 @@ impl<'a> Driver<'a> {
         actor: &'a str,
         key: &'a SigningKey,
         owner: String,
-        stop: &'a AtomicBool,
+        stop: &'a StopSign,
         told: &'a (dyn Fn(&WorkEvent) + Sync),
     ) -> Result<Self> {
         Ok(Self {
             engine,
             author: Author { engine, actor, key },
             owner,
-            reader: engine.store().reader()?,
+            sight: Sight::new(engine.store().reader()?),
+            held: BTreeMap::new(),
             results: BTreeMap::new(),
             entries: BTreeMap::new(),
             attempts: BTreeMap::new(),
             stop,
             told,
             report: WorkReport::default(),
+            contracts: Vec::new(),
+            poll_us: WorkOptions::POLL_MS * 1_000,
+            listed: BTreeMap::new(),
+            looked_at: BTreeMap::new(),
             page: None,
             checked: None,
+            version: 0,
+            next: None,
         })
     }
 
-    pub(super) fn options(&self, options: &WorkOptions) -> Options {
+    /// Takes items under these contracts only.
+    fn contracts_are(&mut self, contracts: &[String]) -> Result<()> {
+        let (ruled, _) = self.sight.ruled(self.engine)?;
+        contracts.iter().try_for_each(|code| named_contract(&ruled.protocol, code).map(drop))?;
+        self.contracts = contracts.to_vec();
+        self.sight.close()
+    }
+
+    pub(super) fn options(&mut self, options: &WorkOptions) -> Options {
+        self.poll_us = options.poll_us;
         Options {
             owner: self.owner.clone(),
             batch: options.batch.get(),
@@ -220,19 +284,22 @@ impl<'a> Driver<'a> {
     pub(super) fn drive(&mut self, mut worker: Worker, mut ask: Ask, only_this: bool) -> Result<()> {
         loop {
             if ask == Ask::Stop || only_this && matches!(ask, Ask::Recover | Ask::Wait { .. }) {
-                return Ok(());
+                return self.sight.close();
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.is_set() {
                 worker.stop();
             }
             let told = match self.answer(&ask) {
                 Ok(told) => told,
                 Err(error) => {
-                    self.event(None, "fault", Some(format!("{}: {error}", error.code())));
+                    // Whatever was remembered may not be so any more.
+                    self.held.clear();
+                    drop(self.sight.close());
+                    self.event(None, "fault", Some(format!("{}: {error}", error.code())), None);
                     Told::Fault(class::failure(enact_queue::retry::Class::Transient, error.code()).reason)
                 }
             };
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.is_set() {
                 worker.stop();
             }
             ask = worker.tell(told, self.engine.queue_now());
@@ -246,8 +313,8 @@ impl<'a> Driver<'a> {
                 Told::Done
             }
             Ask::List { after, limit } => self.list(*after, *limit)?,
-            Ask::Validate { id, .. } => {
-                let (answer, changed) = self.validate(id)?;
+            Ask::Validate { id, fence } => {
+                let (answer, changed) = self.validate(id, *fence)?;
                 Told::Validated { answer, changed }
             }
             Ask::Mark { answers } => Told::Marked(self.mark(answers)?),
@@ -263,64 +330,88 @@ impl<'a> Driver<'a> {
                 Told::Each(self.counted(outcomes, "settled"))
             }
             Ask::BeginSettlement { items } => {
-                let outcomes = self.begin_settlement(items)?;
+                let outcomes = self.write_all(ask, items)?;
                 Told::Each(self.counted(outcomes, "settlement_begun"))
             }
-            Ask::Fail { item, failure, lasting } => {
-                self.fail(item, failure, *lasting)?;
-                self.forget(&item.id);
-                self.report.failed = self.report.failed.saturating_add(1);
-                self.event(Some(&item.id), "failed", Some(failure.reason.clone()));
+            Ask::Fail { items } => {
+                self.fail(items)?;
+                self.failed(items, "failed");
                 Told::Done
             }
-            Ask::FailSettlement { item, failure } => {
-                self.by_holder(ask, item)?;
-                self.report.failed = self.report.failed.saturating_add(1);
-                self.event(Some(&item.id), "settlement_failed", Some(failure.reason.clone()));
+            Ask::FailSettlement { items } => {
+                let held: Vec<Held> = items.iter().map(|(held, _)| held.clone()).collect();
+                self.write_all(ask, &held)?;
+                self.failed(items, "settlement_failed");
                 Told::Done
             }
             Ask::Release { items, .. } => {
-                for item in items {
-                    self.by_holder(ask, item)?;
-                    self.forget(&item.id);
-                }
+                self.write_all(ask, items)?;
+                items.iter().for_each(|item| self.forget(&item.id));
                 Told::Done
             }
-            Ask::Wait { until, .. } => {
-                self.wait(*until)?;
+            Ask::Wait { until, fault } => {
+                self.wait(*until, *fault)?;
                 Told::Done
             }
             Ask::Stop => Told::Done,
         })
     }
 
-    /// What the rules in force are.
-    fn ruled(&mut self) -> Result<Arc<Ruled>> {
-        let moment = self.reader.moment(None)?;
-        let protocol = self.engine.in_force(&moment)?;
-        self.engine.rules(&protocol, &moment)
+    /// An item that this worker holds: as its own last step left it, or as it is.
+    pub(super) fn seen(&mut self, held: &Held) -> Result<Option<Seen>> {
+        match self.held.get(&held.id).filter(|seen| seen.item.fence == held.fence) {
+            Some(seen) => Ok(Some(seen.clone())),
+            None => self.see(&held.id),
+        }
     }
 
+    /// An item as it is.
     pub(super) fn see(&mut self, id: &QueueId) -> Result<Option<Seen>> {
-        let ruled = self.ruled()?;
         let now = self.engine.queue_now();
-        see(&ruled.protocol, &mut self.reader.moment(None)?, self.author.actor, id.as_str(), now)
+        self.sight.fresh(now, MOMENT_US)?;
+        let (ruled, _) = self.sight.ruled(self.engine)?;
+        see(&ruled.protocol, &mut self.sight.reader.moment(None)?, self.author.actor, id.as_str(), now)
     }
 
-    fn forget(&mut self, id: &QueueId) {
+    /// A row with what the ledger knows of its item.
+    pub(super) fn seen_row(&mut self, stored: QueueItem, now: u64) -> Result<Seen> {
+        let (ruled, _) = self.sight.ruled(self.engine)?;
+        let lined = lined(&ruled.protocol, &self.sight.look()?, self.author.actor, stored, now)?;
+        match lined {
+            Ok(seen) => Ok(seen),
+            Err(stored) => seen(&ruled.protocol, &mut self.sight.reader.moment(None)?, self.author.actor, stored, now),
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &QueueId) {
+        self.held.remove(id);
         self.results.remove(id);
         self.attempts.remove(id);
     }
 
-    pub(super) fn told(&mut self, id: &QueueId, answer: &Result<crate::govern::Appended, super::gate::Left>) {
-        if let Ok(appended) = answer {
-            self.entries.insert(id.clone(), appended.entry.seq);
+    fn event(&mut self, id: Option<&QueueId>, event: &'static str, reason: Option<String>, original: Option<Original>) {
+        let entry = id.and_then(|id| self.entries.remove(id));
+        let queue_id = id.map(|id| id.as_str().to_owned());
+        (self.told)(&WorkEvent { worker: self.owner.clone(), queue_id, event, entry, reason, original });
+    }
+
+    /// Tells of attempts that failed.
+    fn failed(&mut self, items: &[(Held, enact_queue::retry::Failure)], event: &'static str) {
+        for (held, failure) in items {
+            self.forget(&held.id);
+            self.report.failed = self.report.failed.saturating_add(1);
+            let original = (event == "failed").then(|| self.original(&held.id)).flatten();
+            self.event(Some(&held.id), event, Some(failure.reason.clone()), original);
         }
     }
 
-    fn event(&mut self, id: Option<&QueueId>, event: &'static str, reason: Option<String>) {
-        let entry = id.and_then(|id| self.entries.remove(id));
-        (self.told)(&WorkEvent { worker: self.owner.clone(), queue_id: id.map(|id| id.as_str().to_owned()), event, entry, reason });
+    /// What was done before in place of an item; `None` also when that cannot be said.
+    fn original(&mut self, id: &QueueId) -> Option<Original> {
+        let seen = self.see(id).ok()??;
+        let (ruled, _) = self.sight.ruled(self.engine).ok()?;
+        let contract = named_contract(&ruled.protocol, &seen.stored.row.contract).ok()?;
+        let moment = &mut self.sight.reader.moment(None).ok()?;
+        original(&ruled, contract, moment, &seen.subject, self.author.actor, seen.known.now).ok()?
     }
 
     fn counted(&mut self, outcomes: Vec<(QueueId, Outcome)>, done: &'static str) -> Vec<(QueueId, Outcome)> {
@@ -338,163 +429,27 @@ impl<'a> Driver<'a> {
             if let Some(count) = count {
                 *count = count.saturating_add(1);
             }
-            self.event(Some(id), event, reason);
-            if *outcome == Outcome::Done {
-                self.forget(id);
+            let original = matches!(outcome, Outcome::Duplicate(_)).then(|| self.original(id)).flatten();
+            self.event(Some(id), event, reason, original);
+            match outcome {
+                // What is settled after its execution is still held.
+                Outcome::Done if done == "executed" => {
+                    self.results.remove(id);
+                    self.attempts.remove(id);
+                }
+                Outcome::Done | Outcome::Fenced => self.forget(id),
+                Outcome::Conflict | Outcome::Duplicate(_) | Outcome::Failed(_) => drop(self.held.remove(id)),
             }
         }
         outcomes
     }
 
-    /// A change that only the holder may make.
-    fn by_holder(&mut self, ask: &Ask, item: &Held) -> Result<()> {
-        let Some(seen) = self.see(&item.id)? else { return Ok(()) };
-        match ask.change(&self.owner, item) {
-            Some(change) => self.write(&seen, &change),
-            None => Ok(()),
-        }
-    }
-
-    fn recover(&mut self) -> Result<()> {
-        let now = self.engine.queue_now();
-        let mut line = |event: &str, item: &QueueItem| stepped(self.engine, event, item, now);
-        self.engine.with_writer(|writer| Ok(writer.queue_recover(now, &mut line)?)).map(drop)
-    }
-
-    fn list(&mut self, after: Option<Place>, limit: usize) -> Result<Told> {
-        let now = self.engine.queue_now();
-        let size = self.reader.head()?.size;
-        let count = u64::try_from(limit).unwrap_or(u64::MAX);
-        let retries = self.reader.queue_due(Status::Failed.as_str(), now, count)?;
-        let retries = retries.into_iter().filter_map(|item| QueueId::parse(&item.row.item).ok()).collect();
-        let wakes = [
-            self.reader.queue_wake()?,
-            self.reader.queue_due_next(Status::Failed.as_str(), now)?,
-            self.reader.queue_due_next(Status::Executed.as_str(), now)?,
-        ];
-        let next = wakes.into_iter().flatten().filter(|at| *at > now).min();
-        let fresh = self.checked.is_none_or(|(seen, at)| seen != size || now >= at.saturating_add(RECHECK_US));
-        if after.is_none() && !fresh {
-            return Ok(Told::Listed { pending: Vec::new(), retries, next });
-        }
-        let from = self.page.filter(|(place, _)| Some(*place) == after).map_or(0, |(_, id)| id);
-        let filter = QueueFilter { status: Some(Status::Pending.as_str().to_owned()), ..QueueFilter::default() };
-        let items = self.reader.queue_items(&filter, from, count)?;
-        self.page = items.last().map(|item| (Place { entry: item.row.seq, position: item.row.pos }, item.id));
-        if items.len() < limit {
-            self.checked = Some((size, now));
-        }
-        let mut pending = Vec::with_capacity(items.len());
-        for item in items {
-            if item.row.not_before <= now {
-                let place = Place { entry: item.row.seq, position: item.row.pos };
-                pending.push((place, QueueId::parse(&item.row.item).map_err(refused_queue)?));
-            }
-        }
-        Ok(Told::Listed { pending, retries, next })
-    }
-
-    /// Validates an item now; answers whether the journal says something else so far.
-    fn validate(&mut self, id: &QueueId) -> Result<(Answer, bool)> {
-        let ruled = self.ruled()?;
-        let now = self.engine.queue_now();
-        let mut moment = self.reader.moment(None)?;
-        let seen = match see(&ruled.protocol, &mut moment, self.author.actor, id.as_str(), now) {
-            Ok(Some(seen)) => seen,
-            Ok(None) => return Err(super::item::unknown(id.as_str())),
-            Err(EngineError::Queue { code, .. }) => return Ok((not_askable(code)?, true)),
-            Err(error) => return Err(error),
-        };
-        let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
-        let outside = Components { engine: self.engine, modules: &ruled.modules, signatures: &Signatures::default() };
-        let at = stored_time(now);
-        let about = contract::Item { subject: &seen.subject, actor: self.author.actor, at: &at };
-        let answer = match contract::validate(&ruled.protocol, contract, &moment, &outside, &about) {
-            Ok(validation) => view::answer(&validation)?,
-            Err(error) => {
-                let error = super::item::refused_item(error);
-                let EngineError::Queue { code, .. } = error else { return Err(error) };
-                not_askable(code)?
-            }
-        };
-        let changed = !seen.item.says(&answer, &seen.known);
-        Ok((answer, changed))
-    }
-
-    fn mark(&mut self, answers: &[(QueueId, Answer)]) -> Result<usize> {
-        let mut changes = Vec::with_capacity(answers.len());
-        for (id, answer) in answers {
-            if let Some(seen) = self.see(id)?
-                && let Ok(next) = seen.item.apply(&Change::Validation(answer.clone()), &seen.known)
-            {
-                changes.push(seen.to(&next));
-            }
-        }
-        let answers = self.engine.with_writer(|writer| Ok(writer.queue_change(&changes)?))?;
-        Ok(answers.iter().filter(|answer| answer.is_ok()).count())
-    }
-
-    fn lease(&mut self, limit: usize, deadline: u64, retries: &[(QueueId, Answer)]) -> Result<Vec<Taken>> {
-        let now = self.engine.queue_now();
-        let ruled = self.ruled()?;
-        let count = u64::try_from(limit).unwrap_or(u64::MAX);
-        let mut wanted = Vec::new();
-        for stored in self.reader.queue_due(Status::Executed.as_str(), now, count)? {
-            let seen = seen(&ruled.protocol, &mut self.reader.moment(None)?, self.author.actor, stored, now)?;
-            wanted.push((seen, Change::Resume { owner: self.owner.clone(), deadline, by: By::Automatic }));
-        }
-        for (id, answer) in retries {
-            if let Some(seen) = self.see(id)? {
-                let (owner, answer) = (self.owner.clone(), answer.clone());
-                wanted.push((seen, Change::Retry { owner, deadline, by: By::Automatic, answer }));
-            }
-        }
-        let mut taken = self.take(wanted, limit)?;
-        let rest = u64::try_from(limit.saturating_sub(taken.len())).unwrap_or(0);
-        let take = QueueTake { now, owner: &self.owner, ttl: deadline.saturating_sub(now), count: rest, contract: None };
-        let mut line = |event: &str, item: &QueueItem| stepped(self.engine, event, item, now);
-        let leased = self.engine.with_writer(|writer| Ok(writer.queue_lease(&take, &mut line)?))?;
-        for item in leased {
-            let contract = named_contract(&ruled.protocol, &item.row.contract)?;
-            let subject = subject_of(&ruled.protocol, contract, &item.row.item)?;
-            let moment = self.reader.moment(None)?;
-            let known = known(&ruled.protocol, contract, &moment, &subject, self.author.actor, now)?;
-            let held = Held { id: QueueId::parse(&item.row.item).map_err(refused_queue)?, fence: QueueFence(item.row.fence) };
-            taken.push(Taken { held, mode: known.mode, executed: known.facts.executed });
-        }
-        Ok(taken)
-    }
-
-    /// Takes these items in one transaction; what is refused is left out.
-    pub(super) fn take(&mut self, wanted: Vec<(Seen, Change)>, limit: usize) -> Result<Vec<Taken>> {
-        let (mut changes, mut after) = (Vec::new(), Vec::new());
-        for (seen, change) in wanted {
-            if changes.len() < limit
-                && let Ok(next) = seen.item.apply(&change, &seen.known)
-            {
-                changes.push(seen.to(&next));
-                let held = Held { id: next.id.clone(), fence: next.fence };
-                after.push(Taken { held, mode: seen.known.mode, executed: seen.known.facts.executed });
-            }
-        }
-        let answers = self.engine.with_writer(|writer| Ok(writer.queue_change(&changes)?))?;
-        Ok(after.into_iter().zip(answers).filter(|(_, answer)| answer.is_ok()).map(|(taken, _)| taken).collect())
-    }
-
-    fn renew(&mut self, items: &[Held], deadline: u64) -> Result<Vec<QueueId>> {
-        let held: Vec<Fence> = items.iter().map(|held| Fence { item: held.id.as_str().to_owned(), fence: held.fence.0 }).collect();
-        let owner = &self.owner;
-        let answers = self.engine.with_writer(|writer| Ok(writer.queue_renew(owner, &held, deadline)?))?;
-        Ok(items.iter().zip(answers).filter(|(_, answer)| answer.is_ok()).map(|(held, _)| held.id.clone()).collect())
-    }
-
     fn run(&mut self, item: &Held) -> Result<Told> {
-        let Some(seen) = self.see(&item.id)? else { return Err(super::item::unknown(item.id.as_str())) };
+        let Some(seen) = self.seen(item)? else { return Err(super::item::unknown(item.id.as_str())) };
         let attempt = self.attempts.entry(item.id.clone()).or_insert(0);
         *attempt = attempt.saturating_add(1);
-        let (attempt, contract) = (*attempt, &seen.stored.row.contract);
-        let ran = self.engine.queue_run(contract, Hook::Execute, &mut self.reader, &seen.subject, self.author.actor, attempt);
-        Ok(match ran {
+        let attempt = *attempt;
+        Ok(match self.run_of(&seen, Hook::Execute, attempt) {
             Ok(Some(run::Outcome::Ran(ran))) => {
                 self.results.insert(item.id.clone(), ran);
                 Told::Done
@@ -506,50 +461,27 @@ impl<'a> Driver<'a> {
         })
     }
 
-    /// Sleeps until that instant, until the ledger has grown, or until it is to stop.
-    fn wait(&mut self, until: u64) -> Result<()> {
-        let size = self.reader.head()?.size;
+    /// Runs what a hook asks for; `None` when it asks for nothing.
+    pub(super) fn run_of(&mut self, seen: &Seen, hook: Hook, attempt: u32) -> Result<Option<run::Outcome>> {
+        self.sight.fresh(self.engine.queue_now(), MOMENT_US)?;
+        let (ruled, _) = self.sight.ruled(self.engine)?;
+        let contract = &seen.stored.row.contract;
+        let request = self.engine.queue_request(&ruled, contract, hook, &self.sight.look()?, &seen.subject, self.author.actor)?;
+        request.map(|request| self.engine.queue_execute(&request, &mut self.sight.reader, attempt)).transpose()
+    }
+
+    /// Rests until that instant, until the store has changed, or until it is to stop. While nothing changes and nothing becomes due there is
+    /// no reason to look through the queue either.
+    fn wait(&mut self, until: u64, fault: bool) -> Result<()> {
+        self.sight.close()?;
+        let recheck = self.checked.map_or(until, |(_, at)| at.saturating_add(RECHECK_US));
+        let until = if fault { until } else { until.max(recheck.min(self.next.unwrap_or(u64::MAX))) };
         loop {
             let now = self.engine.queue_now();
-            if now >= until || self.stop.load(Ordering::Relaxed) || self.reader.head()?.size != size {
+            if now >= until || self.stop.is_set() || !fault && self.sight.reader.data_version()? != self.version {
                 return Ok(());
             }
-            thread::sleep(Duration::from_micros(until.saturating_sub(now).min(NAP_US)));
+            self.stop.rest(Duration::from_micros(until.saturating_sub(now).min(self.poll_us)));
         }
     }
-}
-
-/// The line of a step that the store makes by itself: taking what is ready, giving back what has expired.
-fn stepped(engine: &Engine, event: &str, item: &QueueItem, now: u64) -> String {
-    // The row is the one after the step; the line is the one before.
-    let Some(mut line) = last_line(item).or_else(|| lost(engine, item, now)) else { return item.line.clone().unwrap_or_default() };
-    line.updated_us = line.updated_us.max(now);
-    line.attempts = item.row.attempts;
-    line.lease = item.row.lease.as_ref().map(|lease| Lease {
-        owner: lease.owner.clone(),
-        deadline: lease.deadline,
-        fence: QueueFence(item.row.fence),
-    });
-    if event == enact_store::LEASED {
-        (line.status, line.event, line.reason) = (Status::Executing, Event::Leased, None);
-    } else {
-        (line.status, line.event) = (Status::Ready, Event::LeaseLost);
-        line.reason = Some(enact_queue::change::REASON_EXPIRED.to_owned());
-    }
-    line.to_line()
-}
-
-/// An item whose line is gone, as the ledger knows it.
-fn lost(engine: &Engine, item: &QueueItem, now: u64) -> Option<Item> {
-    let mut reader = engine.store().reader().ok()?;
-    let mut moment = reader.moment(None).ok()?;
-    let protocol = engine.in_force(&moment).ok()?;
-    let ruled = engine.rules(&protocol, &moment).ok()?;
-    let stored = QueueItem { line: None, ..item.clone() };
-    seen(&ruled.protocol, &mut moment, "", stored, now).ok().map(|seen| seen.item)
-}
-
-/// An answer about an item that cannot be asked about: it is not valid, and the code says why.
-fn not_askable(code: &'static str) -> Result<Answer> {
-    Answer::of([("item_ok", Some(code))]).map_err(refused_queue)
 }

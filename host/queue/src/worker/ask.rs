@@ -5,6 +5,8 @@ use crate::facts::Mode;
 use crate::id::QueueId;
 use crate::lease::{Fence, Holder};
 use crate::order::Place;
+#[cfg(doc)]
+use crate::retry::Class;
 use crate::retry::Failure;
 use crate::validation::Answer;
 use alloc::string::String;
@@ -100,22 +102,17 @@ pub enum Ask {
         /// The items.
         items: Vec<Held>,
     },
-    /// Write down a failed attempt ([`Change::Fail`]), and with `lasting` the `fail` record of the ledger with it ([`Change::FailFinal`]).
-    /// Told: `Done`, also when it was refused because the item is somebody else's or is executed after all.
+    /// Write down failed attempts ([`Change::Fail`]), and where forgetting one would carry the item out after all
+    /// ([`Class::needs_fact`]) the `fail` record of the ledger with it ([`Change::FailFinal`]). Told: `Done`, also when one was refused
+    /// because the item is somebody else's or is executed after all.
     Fail {
-        /// The item.
-        item: Held,
-        /// What it was.
-        failure: Failure,
-        /// Whether forgetting it would carry the item out after all.
-        lasting: bool,
+        /// The items, each with what it was.
+        items: Vec<(Held, Failure)>,
     },
-    /// Write down a failed attempt to settle ([`Change::FailSettlement`]). Told: `Done`, as for `Fail`.
+    /// Write down failed attempts to settle ([`Change::FailSettlement`]). Told: `Done`, as for `Fail`.
     FailSettlement {
-        /// The item.
-        item: Held,
-        /// What it was.
-        failure: Failure,
+        /// The items, each with what it was.
+        items: Vec<(Held, Failure)>,
     },
     /// Give these back ([`Change::Release`]). Told: `Done`.
     Release {
@@ -217,8 +214,8 @@ impl Ask {
             Self::Renew { deadline, .. } => Some(Change::Renew { holder, deadline: *deadline }),
             Self::Release { reason, .. } => Some(Change::Release { holder, reason: (*reason).into() }),
             Self::BeginSettlement { .. } => Some(Change::BeginSettlement { holder }),
-            Self::Fail { failure, .. } => Some(Change::Fail { holder, failure: failure.clone() }),
-            Self::FailSettlement { failure, .. } => Some(Change::FailSettlement { holder, failure: failure.clone() }),
+            Self::Fail { items } => Some(Change::Fail { holder, failure: failure_of(items, item)? }),
+            Self::FailSettlement { items } => Some(Change::FailSettlement { holder, failure: failure_of(items, item)? }),
             Self::Recover
             | Self::List { .. }
             | Self::Validate { .. }
@@ -231,4 +228,8 @@ impl Ask {
             | Self::Stop => None,
         }
     }
+}
+
+fn failure_of(items: &[(Held, Failure)], item: &Held) -> Option<Failure> {
+    items.iter().find(|(held, _)| held == item).map(|(_, failure)| failure.clone())
 }

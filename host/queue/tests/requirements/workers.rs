@@ -107,7 +107,7 @@ fn w_45_what_fails_the_last_validation_is_not_run() {
     assert_eq!(ask, Ask::Validate { id: id(1), fence: Some(Fence(1)) });
     let ask = worker.tell(Told::Validated { answer: rejected(), changed: true }, T0);
     let failure = Failure::new(Class::Resolvable, "missing_charter_binding").unwrap();
-    assert_eq!(ask, Ask::Fail { item: taken(1, Mode::None).held, failure, lasting: false });
+    assert_eq!(ask, Ask::Fail { items: vec![(taken(1, Mode::None).held, failure)] });
 }
 
 #[test]
@@ -131,7 +131,8 @@ fn w_47_whatever_the_commit_comes_to_is_written_down() {
             None => assert_eq!(ask, Ask::Recover, "{told:?}"),
             Some((class, reason, lasting)) => {
                 let failure = Failure::new(class, reason).unwrap();
-                assert_eq!(ask, Ask::Fail { item: taken(1, Mode::None).held, failure, lasting }, "{told:?}");
+                assert_eq!(failure.class.needs_fact(), lasting, "{told:?}");
+                assert_eq!(ask, Ask::Fail { items: vec![(taken(1, Mode::None).held, failure)] }, "{told:?}");
             }
         }
     }
@@ -147,7 +148,7 @@ fn w_36_a_conflict_is_run_again_and_too_many_are_a_failure() {
         if run < RUNS_MAX {
             assert!(matches!(ask, Ask::Validate { fence: Some(_), .. }), "{ask:?}");
         } else {
-            assert!(matches!(ask, Ask::Fail { failure: Failure { class: Class::Transient, .. }, .. }), "{ask:?}");
+            assert!(matches!(&ask, Ask::Fail { items } if matches!(&items[..], [(_, Failure { class: Class::Transient, .. })])), "{ask:?}");
         }
     }
 }

@@ -133,17 +133,23 @@ impl World {
                 let count = part(self, items.len());
                 Told::Each(items[..count].iter().map(|item| (item.id.clone(), self.one(at, ask, item, now))).collect())
             }
-            Ask::Fail { item, lasting, .. } => {
-                let change = ask.change(&owner, item).expect("of the holder");
-                if self.write(&item.id, &change, now).is_ok() && *lasting {
-                    let fact = self.fact(&item.id, None);
-                    self.write(&item.id, &Change::FailFinal(fact), now).expect("a failure may become final");
+            Ask::Fail { items } => {
+                let count = part(self, items.len());
+                for (item, failure) in &items[..count] {
+                    let change = ask.change(&owner, item).expect("of the holder");
+                    if self.write(&item.id, &change, now).is_ok() && failure.class.needs_fact() {
+                        let fact = self.fact(&item.id, None);
+                        self.write(&item.id, &Change::FailFinal(fact), now).expect("a failure may become final");
+                    }
                 }
                 Told::Done
             }
-            Ask::FailSettlement { item, .. } => {
-                let change = ask.change(&owner, item).expect("of the holder");
-                self.write(&item.id, &change, now).ok();
+            Ask::FailSettlement { items } => {
+                let count = part(self, items.len());
+                for (item, _) in &items[..count] {
+                    let change = ask.change(&owner, item).expect("of the holder");
+                    self.write(&item.id, &change, now).ok();
+                }
                 Told::Done
             }
             Ask::Release { items, .. } => {

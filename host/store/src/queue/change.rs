@@ -104,6 +104,25 @@ impl<'c> Queue<'c> {
         }
     }
 
+    /// Writes the changes that find their item as expected.
+    pub(crate) fn change(
+        &mut self,
+        changes: &[QueueChange],
+        expect: impl Fn(&QueueChange) -> &QueueExpect,
+    ) -> Result<Vec<Result<(), QueueRefused>>, StoreError> {
+        let mut answers = Vec::with_capacity(changes.len());
+        for change in changes {
+            let found = self.find(&change.row.item)?;
+            let row = found.as_ref().map(|found| (&found.row, found.archived));
+            answers.push(match (differs(&change.row.item, expect(change), row), &found) {
+                (Some(refused), _) => Err(refused),
+                (None, Some(found)) => Ok(self.update(found, change, &change.line)?),
+                (None, None) => Ok(self.insert(&change.row, change, &change.line)?),
+            });
+        }
+        Ok(answers)
+    }
+
     fn insert(&mut self, row: &QueueRow, change: &QueueChange, line: &str) -> Result<(), StoreError> {
         let line = self.journal(&row.item, &row.status, &change.event, change.at, line)?;
         self.connection
@@ -296,19 +315,7 @@ impl Writer {
         changes: &[QueueChange],
         expect: impl Fn(&QueueChange) -> &QueueExpect,
     ) -> Result<Vec<Result<(), QueueRefused>>, StoreError> {
-        self.queued(changes.is_empty(), |queue| {
-            let mut answers = Vec::with_capacity(changes.len());
-            for change in changes {
-                let found = queue.find(&change.row.item)?;
-                let row = found.as_ref().map(|found| (&found.row, found.archived));
-                answers.push(match (differs(&change.row.item, expect(change), row), &found) {
-                    (Some(refused), _) => Err(refused),
-                    (None, Some(found)) => Ok(queue.update(found, change, &change.line)?),
-                    (None, None) => Ok(queue.insert(&change.row, change, &change.line)?),
-                });
-            }
-            Ok(answers)
-        })
+        self.queued(changes.is_empty(), |queue| queue.change(changes, expect))
     }
 
     /// Takes items out of the lists and counts, each if it is still in the status named and nobody holds it. Their lines stay, and so do

@@ -9,7 +9,7 @@ use crate::number::{bound, unsigned};
 use crate::queue::change::{COLUMNS, item};
 use crate::queue::{QueueCount, QueueFilter, QueueItem, QueueLine};
 use crate::reader::Reader;
-use crate::schema::{self, FORMAT_QUEUE};
+use crate::schema::{self, FORMAT_DUE, FORMAT_QUEUE};
 
 /// The latest line of an item, unless the journal was lost and its number is another's.
 const WITH_LINE: &str = "LEFT JOIN queue_journal j ON j.id = i.line AND j.item = i.item";
@@ -51,6 +51,10 @@ pub(crate) fn listing(filter: &QueueFilter) -> String {
         let text = format!("?{next}");
         conditions.push(format!("(instr(i.item, {text}) > 0 OR instr(j.line, {text}) > 0)"));
     }
+    if let Some(before) = filter.before {
+        // A number of ours: it cannot say anything else.
+        conditions.push(format!("i.updated < {}", bound(before)));
+    }
     let conditions = conditions.join(" AND ");
     format!("SELECT {COLUMNS}, j.line FROM {from} {WITH_LINE} WHERE {conditions} AND {id} > ?1 ORDER BY {id} LIMIT ?2")
 }
@@ -69,7 +73,7 @@ fn arguments(filter: &QueueFilter) -> Vec<&dyn ToSql> {
 
 impl Reader {
     /// Whether the file has the tables of the queue.
-    fn is_queued(&self) -> Result<bool, StoreError> {
+    pub(crate) fn is_queued(&self) -> Result<bool, StoreError> {
         if !self.queued.get() {
             self.queued.set(schema::format(&self.connection)? >= FORMAT_QUEUE);
         }
@@ -129,13 +133,48 @@ impl Reader {
     }
 
     /// Items in this status that nobody holds and whose time has come, by that time: a failed one that is tried again, an executed one that
-    /// is to be settled. What waits for nobody has no time.
+    /// is to be settled. What waits for nobody has no time. Of these contracts, or of all without any.
     ///
     /// # Errors
     /// As [`Reader::queue_item`].
-    pub fn queue_due(&mut self, status: &str, now: u64, limit: u64) -> Result<Vec<QueueItem>, StoreError> {
-        let sql = AGAIN.replace("{}", &format!("{COLUMNS}, j.line"));
-        self.found(&sql, params![bound(now), bound(limit), status])
+    pub fn queue_due(&mut self, status: &str, contracts: &[String], now: u64, limit: u64) -> Result<Vec<QueueItem>, StoreError> {
+        let sql = self.by_time(&AGAIN.replace("{}", &format!("{COLUMNS}, j.line")))?;
+        if contracts.is_empty() {
+            return self.found(&sql, params![bound(now), bound(limit), status]);
+        }
+        let mut found = Vec::new();
+        if !self.is_queued()? {
+            return Ok(found);
+        }
+        // Those of other contracts are passed by; the index holds nothing but what is due.
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![bound(now), -1, status])?;
+        while u64::try_from(found.len()).is_ok_and(|found| found < limit) {
+            let Some(row) = rows.next()? else { break };
+            let item = with_line(row)?;
+            if contracts.contains(&item.row.contract) {
+                found.push(item);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Before that format there is no index by time, and such items are read through.
+    fn by_time(&self, sql: &str) -> Result<String, StoreError> {
+        let indexed = schema::format(&self.connection)? >= FORMAT_DUE;
+        Ok(if indexed { sql.to_owned() } else { sql.replace("INDEXED BY queue_due", "") })
+    }
+
+    /// When the first lease ends that is written down; it may have ended already.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn queue_deadline(&mut self) -> Result<Option<u64>, StoreError> {
+        if !self.is_queued()? {
+            return Ok(None);
+        }
+        let time: Option<i64> = self.connection.prepare_cached(DEADLINE)?.query_row([], |row| row.get(0)).optional()?;
+        time.map(|time| unsigned(time, "a time in the queue")).transpose()
     }
 
     /// The first time after `now` at which an item in this status is due.
@@ -146,8 +185,9 @@ impl Reader {
         if !self.is_queued()? {
             return Ok(None);
         }
+        let sql = self.by_time(AGAIN_NEXT)?;
         let time: Option<i64> =
-            self.connection.prepare_cached(AGAIN_NEXT)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
+            self.connection.prepare_cached(&sql)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
         time.map(|time| unsigned(time, "a time in the queue")).transpose()
     }
 
@@ -236,6 +276,14 @@ impl Reader {
             each(created, stored)?;
         }
         Ok(())
+    }
+
+    /// A number that is another one after every commit of another connection, whatever it was about. Costs next to nothing to ask for.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn data_version(&mut self) -> Result<i64, StoreError> {
+        Ok(self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
     }
 
     fn found(&mut self, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<QueueItem>, StoreError> {

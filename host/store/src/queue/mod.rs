@@ -5,16 +5,19 @@
 //! - `change`: adding, changing, archiving and deriving again, by compare and set.
 //! - `take`: leases, in the order of the queue.
 //! - `list`: reading.
+//! - `health`: what is late, what is held, what failed lately.
 //!
 //! Times are microseconds of the caller's clock.
 
 pub(crate) mod change;
+mod health;
 mod list;
 #[cfg(test)]
 mod plans;
 mod take;
 
-pub use take::StepLine;
+pub use health::{QueueHealth, QueueHolder, QueueWaiting};
+pub use take::{QueueTaken, StepLine};
 
 use std::fmt;
 
@@ -158,6 +161,8 @@ pub struct QueueFilter {
     pub text: Option<String>,
     /// Archived ones, instead of the others.
     pub archived: bool,
+    /// Last changed before this time. Read through, among what the rest leaves.
+    pub before: Option<u64>,
 }
 
 /// How many items of a contract are in a status, archived ones apart.
@@ -184,8 +189,8 @@ pub struct QueueTake<'a> {
     pub ttl: u64,
     /// How many at most.
     pub count: u64,
-    /// Of this contract only.
-    pub contract: Option<&'a str>,
+    /// Of these contracts only; of all without any.
+    pub contracts: &'a [String],
 }
 
 /// Why an item was not changed.

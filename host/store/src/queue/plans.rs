@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 
 use crate::queue::QueueFilter;
+use crate::queue::health::{FAILED, FIRST, HELD, WAITS};
 use crate::queue::list::{AGAIN, AGAIN_NEXT, COUNTS, COUNTS_OF, DEADLINE, LEASES, LINES, LINES_OF, SUBJECTS, WAITING, listing};
 use crate::queue::take::{DUE, EXPIRED, NEXT, NEXT_OF};
 use crate::schema;
@@ -25,6 +26,7 @@ fn filter(status: bool, contract: bool, kept: bool, text: bool) -> QueueFilter {
         kept: kept.then(|| (word(), word())),
         text: text.then(word),
         archived: false,
+        before: None,
     }
 }
 
@@ -50,6 +52,10 @@ fn w_50_nothing_that_is_asked_of_the_queue_reads_through_it() {
     indexed(&LEASES.replace("{}", "i.id"), "SEARCH i USING INDEX queue_leases (deadline>?)");
     indexed(&AGAIN.replace("{}", "i.id"), "SEARCH i USING INDEX queue_due (status=? AND not_before<?)");
     indexed(AGAIN_NEXT, "queue_due (status=? AND not_before>?)");
+    indexed(WAITS, "queue_waiting");
+    indexed(FIRST, "SEARCH queue_items USING INDEX queue_ready_contract (contract=?)");
+    indexed(HELD, "SEARCH queue_items USING INDEX queue_leases (deadline>? AND deadline<?)");
+    indexed(FAILED, "SEARCH j USING INDEX queue_failures (at>?)");
     indexed(WAITING, "queue_waiting");
     indexed(DEADLINE, "queue_leases");
     indexed(COUNTS, "SEARCH queue_counts USING PRIMARY KEY (member=?)");

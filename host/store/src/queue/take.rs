@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use crate::error::StoreError;
 use crate::number::{bound, column};
 use crate::queue::change::{COLUMNS, Queue, item};
-use crate::queue::{EXECUTING, Fence, LEASE_LOST, LEASED, QueueItem, QueueLease, QueueRefused, QueueRow, QueueTake, READY};
+use crate::queue::{EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueItem, QueueLease, QueueRefused, QueueRow, QueueTake, READY};
 use crate::writer::Writer;
 
 /// The next ones that may be taken, over all contracts. `status = 'READY'` and the rest are those of the index, word for word.
@@ -21,6 +21,9 @@ pub(crate) const DUE: &str = "UPDATE queue_items INDEXED BY queue_waiting SET wa
 /// Leases that have expired.
 pub(crate) const EXPIRED: &str = "FROM queue_items i INDEXED BY queue_leases WHERE i.deadline <= ?1 ORDER BY i.deadline, i.id";
 
+/// What became of each change, and what was taken beside.
+pub type QueueTaken = (Vec<Result<(), QueueRefused>>, Vec<QueueItem>);
+
 /// Answers the line of a step of an item: the event, and the item after it with the line before it.
 pub type StepLine<'a> = dyn FnMut(&str, &QueueItem) -> String + 'a;
 
@@ -34,19 +37,26 @@ impl Writer {
     /// # Errors
     /// As [`Writer::append`].
     pub fn queue_lease(&mut self, take: &QueueTake<'_>, line: &mut StepLine<'_>) -> Result<Vec<QueueItem>, StoreError> {
-        let nothing = take.count == 0 || !anything(&self.connection, take)?;
+        Ok(self.queue_take(&[], take, line)?.1)
+    }
+
+    /// The same after these changes, in the same transaction; what they take counts too. Answers what became of each change, and what was
+    /// taken beside.
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn queue_take(&mut self, first: &[QueueChange], take: &QueueTake<'_>, line: &mut StepLine<'_>) -> Result<QueueTaken, StoreError> {
+        let nothing = first.is_empty() && (take.count == 0 || !anything(&self.connection, take)?);
         self.queued(nothing, |queue| {
+            let answers = queue.change(first, |change| &change.expect)?;
+            let before = u64::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap_or(u64::MAX);
+            let count = take.count.saturating_sub(before);
+            if count == 0 {
+                return Ok((answers, Vec::new()));
+            }
             give_back(queue, take.now, line)?;
             queue.connection().prepare_cached(DUE)?.execute([bound(take.now)])?;
-            let (sql, contract) = match take.contract {
-                Some(contract) => (format!("SELECT {COLUMNS} {NEXT_OF}"), contract),
-                None => (format!("SELECT {COLUMNS} {NEXT}"), ""),
-            };
-            let next = if contract.is_empty() && take.contract.is_none() {
-                queue.items(&sql, params![bound(take.count)])?
-            } else {
-                queue.items(&sql, params![bound(take.count), contract])?
-            };
+            let next = next(queue, take.contracts, count)?;
             let mut taken = Vec::with_capacity(next.len());
             for found in next {
                 let lease = QueueLease { owner: take.owner.to_owned(), deadline: take.now.saturating_add(take.ttl) };
@@ -61,7 +71,7 @@ impl Writer {
                 };
                 taken.push(step(queue, &found, row, LEASED, take.now, line)?);
             }
-            Ok(taken)
+            Ok((answers, taken))
         })
     }
 
@@ -91,6 +101,22 @@ impl Writer {
             Ok(answers)
         })
     }
+}
+
+/// The next ones in their order, of these contracts or of all.
+fn next(queue: &Queue<'_>, contracts: &[String], count: u64) -> Result<Vec<QueueItem>, StoreError> {
+    if contracts.is_empty() {
+        return queue.items(&format!("SELECT {COLUMNS} {NEXT}"), params![bound(count)]);
+    }
+    let mut next = Vec::new();
+    for contract in contracts {
+        next.extend(queue.items(&format!("SELECT {COLUMNS} {NEXT_OF}"), params![bound(count), contract])?);
+    }
+    next.sort_unstable_by_key(|item| (item.row.seq, item.row.pos, item.id));
+    // A contract that is named twice.
+    next.dedup_by_key(|item| item.id);
+    next.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(next)
 }
 
 /// Moves one deadline. The item is there under its number.
@@ -146,10 +172,10 @@ fn step(
 /// Whether there may be something to take: ready, due, or expired.
 fn anything(connection: &Connection, take: &QueueTake<'_>) -> Result<bool, StoreError> {
     let now = bound(take.now);
-    let ready = match take.contract {
-        Some(contract) => exists(connection, &format!("SELECT EXISTS(SELECT 1 {NEXT_OF})"), params![1, contract])?,
-        None => exists(connection, &format!("SELECT EXISTS(SELECT 1 {NEXT})"), params![1])?,
-    };
+    let mut ready = take.contracts.is_empty() && exists(connection, &format!("SELECT EXISTS(SELECT 1 {NEXT})"), params![1])?;
+    for contract in take.contracts {
+        ready = ready || exists(connection, &format!("SELECT EXISTS(SELECT 1 {NEXT_OF})"), params![1, contract])?;
+    }
     Ok(ready
         || exists(
             connection,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use enact_core::state::{Space, StateView as _};
-use enact_store::{FORMAT, OpenOptions, QueueFilter, Store, StoreError};
+use enact_store::{FORMAT, OpenOptions, QueueChange, QueueFilter, QueueRow, Reader, Store, StoreError};
 
 use crate::governed::{add, append};
 use crate::queue::queued;
@@ -95,6 +95,30 @@ fn a_file_of_format_2_keeps_its_state_and_learns_to_listen() {
     let mut reader = store.reader().unwrap();
     assert_eq!(reader.cursor("LI_A_V0").unwrap(), Some(7));
     assert_eq!(reader.state(Space::Balance, "k").unwrap(), Some((0, "1".to_owned())));
+}
+
+/// Format 4 had the queue and looked for nothing in it by time.
+const NO_TIMES: &str = "DROP INDEX queue_due; DROP INDEX queue_failures; PRAGMA user_version = 4";
+
+#[test]
+fn a_file_of_format_4_is_read_as_it_is_and_gets_the_indexes_when_it_is_written() {
+    let bench = Bench::new();
+    let mut writer = bench.store.writer().unwrap();
+    let failed = QueueRow { status: "FAILED".to_owned(), not_before: 5, ..queued("Q-1", 0).row };
+    let mut change = QueueChange { row: failed, event: "failed".to_owned(), ..queued("Q-1", 0) };
+    change.at = 7;
+    assert_eq!(writer.queue_add(&[change]).unwrap(), [Ok(())]);
+    drop(writer);
+    bench.raw().execute_batch(NO_TIMES).unwrap();
+    let told = |reader: &mut Reader| {
+        let due: Vec<String> = reader.queue_due("FAILED", &[], 9, 9).unwrap().into_iter().map(|item| item.row.item).collect();
+        (due, reader.queue_due_next("FAILED", 1).unwrap(), reader.queue_health(9, 7).unwrap().failures)
+    };
+    let expected = (vec!["Q-1".to_owned()], Some(5), vec![("QC_A_V0".to_owned(), 1)]);
+    assert_eq!(told(&mut Store::open(&OpenOptions::new(bench.path()).read_only()).unwrap().reader().unwrap()), expected);
+    assert_eq!(format(&bench.path()), 4);
+    let store = Store::open(&OpenOptions::new(bench.path())).unwrap();
+    assert_eq!((format(&bench.path()), told(&mut store.reader().unwrap())), (FORMAT, expected));
 }
 
 #[test]

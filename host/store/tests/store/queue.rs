@@ -48,7 +48,7 @@ pub(crate) fn moved(item: &QueueItem, status: &str, event: &str, at: u64) -> Que
 }
 
 pub(crate) fn take(writer: &mut Writer, owner: &str, now: u64, count: u64) -> Vec<QueueItem> {
-    let take = QueueTake { now, owner, ttl: TTL, count, contract: None };
+    let take = QueueTake { now, owner, ttl: TTL, count, contracts: &[] };
     writer.queue_lease(&take, &mut |event, item| line(&item.row, event, now)).unwrap()
 }
 
@@ -221,7 +221,7 @@ fn w_50_items_are_taken_in_the_order_of_their_entries_once_their_time_has_come()
     assert_eq!(reader.queue_wake().unwrap(), Some(500));
     assert_eq!(ids(&take(&mut writer, "w", 499, 2)), ["first", "second"]);
     assert_eq!(reader.queue_wake().unwrap(), Some(500));
-    let only = QueueTake { now: 500, owner: "w", ttl: TTL, count: 9, contract: Some("QC_B_V0") };
+    let only = QueueTake { now: 500, owner: "w", ttl: TTL, count: 9, contracts: &["QC_B_V0".to_owned()] };
     assert_eq!(writer.queue_lease(&only, &mut |event, item| line(&item.row, event, 500)).unwrap(), []);
     assert_eq!(ids(&take(&mut writer, "w", 500, 9)), ["delayed", "late"]);
     assert_eq!(ids(&take(&mut writer, "w", 899, 9)), Vec::<&str>::new());
@@ -324,6 +324,7 @@ fn w_04_items_are_listed_by_every_filter_and_counted_without_being_read() {
             kept: has(2).then(|| ("project".to_owned(), "P-2".to_owned())),
             text: has(3).then(|| "Q-1".to_owned()),
             archived: false,
+            before: None,
         };
         let wanted = |nth: u64, id: &str| {
             (!has(0) || nth.is_multiple_of(3))
@@ -413,7 +414,7 @@ fn w_52_a_change_whose_line_cannot_be_made_or_stored_is_not_made() {
     };
     let mut reader = bench.store.reader().unwrap();
     let before = everything(&mut reader);
-    let one = QueueTake { now: 1, owner: "w", ttl: TTL, count: 2, contract: None };
+    let one = QueueTake { now: 1, owner: "w", ttl: TTL, count: 2, contracts: &[] };
     let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         writer.queue_lease(&one, &mut |event, item| if item.row.item == "Q-2" { panic!("no line") } else { line(&item.row, event, 1) })
     }));
