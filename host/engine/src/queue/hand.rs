@@ -6,6 +6,8 @@ use enact_core::govern::contract::{self, Contract, Hook};
 use enact_core::state::{Space, StateView as _};
 use enact_queue::change::{By, Change};
 use enact_queue::id::QueueId;
+use enact_queue::refused::Refused;
+use enact_queue::status::Status;
 use enact_queue::validation::Answer;
 use enact_queue::worker::Worker;
 use enact_store::{Moment, Reader};
@@ -184,12 +186,12 @@ impl Engine {
         see(&ruled.protocol, moment, "", id.as_str(), self.queue_now())?.ok_or_else(|| unknown(id.as_str()))
     }
 
-    /// Has a worker carry out one item that is ready, now.
+    /// Has a worker validate one item and carry it out, now.
     ///
     /// # Errors
-    /// `queue_trigger` when the actor may not start it, or why the item was not taken.
+    /// `queue_trigger` when the actor may not start it, `queue_not_ready`, or why the item was not taken.
     pub fn queue_start(&self, actor: &str, id: &QueueId, worker: &str) -> Result<Started> {
-        self.by_hand(actor, id, worker, |owner, deadline, _| Ok(Change::Lease { owner, deadline }))
+        self.by_hand(actor, id, worker, true, |owner, deadline, _| Ok(Change::Lease { owner, deadline }))
     }
 
     /// Has a worker try an item again that failed.
@@ -197,7 +199,7 @@ impl Engine {
     /// # Errors
     /// `queue_trigger`, `queue_reason`, `queue_not_ready`, `queue_final`, or why the item was not taken.
     pub fn queue_retry(&self, actor: &str, id: &QueueId, reason: &str, worker: &str) -> Result<Started> {
-        self.by_hand(actor, id, worker, |owner, deadline, (seen, answer)| {
+        self.by_hand(actor, id, worker, false, |owner, deadline, (seen, answer)| {
             let by = By::Hand { reason: reason.to_owned() };
             if seen.known.facts.executed {
                 return Ok(Change::Resume { owner, deadline, by });
@@ -211,6 +213,7 @@ impl Engine {
         actor: &str,
         id: &QueueId,
         worker: &str,
+        starts: bool,
         change: impl FnOnce(String, u64, (&Seen, &dyn Fn() -> Result<Answer>)) -> Result<Change>,
     ) -> Result<Started> {
         let desk = self.desk(actor)?;
@@ -218,7 +221,7 @@ impl Engine {
         let (stop, heard) = (AtomicBool::new(false), |_: &WorkEvent| {});
         let mut driver = Driver::new(self, &hand.actor, &hand.key, self.queue_owner(&hand.actor)?, &stop, &heard)?;
         let options = WorkOptions { actor: hand.actor.clone(), once: true, ..WorkOptions::default() };
-        let (seen, change) = {
+        let valid = {
             let (ruled, _) = self.ruled_now(&mut driver.reader)?;
             let mut moment = driver.reader.moment(None)?;
             let seen = self.seen_or_unknown(&ruled, &mut moment, id)?;
@@ -227,6 +230,21 @@ impl Engine {
             }
             let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
             triggers(contract, &moment, &desk.actor)?;
+            super::may::executes(&ruled, contract, &moment, &hand.actor)?;
+            // What no worker has looked at yet is validated by whoever starts it.
+            match seen.item.shown(&seen.known) {
+                Status::Pending if starts => Some(self.asked(&ruled, &moment, &seen, &hand.actor)?),
+                _ => None,
+            }
+        };
+        if let Some(answer) = valid {
+            answer.require().map_err(refused_queue)?;
+            driver.mark(&[(id.clone(), answer)])?;
+        }
+        let (seen, change) = {
+            let (ruled, _) = self.ruled_now(&mut driver.reader)?;
+            let mut moment = driver.reader.moment(None)?;
+            let seen = self.seen_or_unknown(&ruled, &mut moment, id)?;
             let deadline = seen.known.now.saturating_add(options.lease_us);
             let answer = || self.asked(&ruled, &moment, &seen, &hand.actor);
             let change = change(driver.owner.clone(), deadline, (&seen, &answer))?;
@@ -252,7 +270,7 @@ impl Engine {
     /// `queue_trigger`, or what the judge or the queue refuses.
     pub fn queue_void(&self, actor: &str, id: &QueueId, reason: &str) -> Result<Appended> {
         if reason.trim().is_empty() {
-            return Err(refused_queue(enact_queue::refused::Refused::Reason));
+            return Err(refused_queue(Refused::Reason));
         }
         let given = |declares: &dyn Fn(&str) -> bool| {
             declares("reason").then(|| ("reason".to_owned(), json!(reason))).into_iter().collect::<Map<_, _>>()

@@ -4,6 +4,7 @@
 //! - `gate`: what records mean for the queue; every proposal comes through here, so nothing gets around it.
 //! - `worker`, with `run` and `commit`: the driver of the pure worker.
 //! - `hand`: what people do: add, validate, start, retry, void, settle, fulfill.
+//! - `may`: who may work at all.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `export`: reading.
 mod class;
@@ -12,6 +13,7 @@ mod export;
 mod gate;
 mod hand;
 mod item;
+mod may;
 mod rebuild;
 mod run;
 mod view;
