@@ -38,7 +38,7 @@ fn w_36_w_37_w_47_i_48_each_injected_fault_is_a_line_with_class_reason_and_time_
         let pilot = Pilot::new();
         let (mut by, mut difference) = ("joan", json!({}));
         match (module, what) {
-            (Some(module), _) => pilot.adopt_step(0, module),
+            (Some(module), _) => pilot.adopt_step(0, module, &json!({"fuel": support::LIMITS.fuel})),
             (None, "nothing to give") => difference = json!({"quantity": "999999"}),
             _ => {
                 pilot.enact(&["actor", "grant", "worker-one", "--role", "admin", "--as", "ada", "--json"]).exits(0);
@@ -122,7 +122,7 @@ fn w_38_w_39_w_40_i_38_i_44_a_retry_has_a_reason_a_new_validation_and_is_counted
 fn i_36_i_38_i_47_i_48_a_fault_of_the_store_is_tried_again_three_times_and_then_by_hand() {
     let pilot = Pilot::new();
     pilot.enact(&["queue", "void", WATER, GRANT, "--as", "ruth", "--reason", "not now", "--json"]).exits(0);
-    pilot.adopt_step(0, slow());
+    pilot.adopt_step(0, slow(), &json!({"fuel": 4_000_000_000_u64}));
     let item = pilot.queued(&[json!({})]).remove(0);
     let mut worker = pilot.scratch.command();
     worker.args(["work", "--as", "worker-one", "--poll", "20", "--lease", "600", "--json", "-q"]);

@@ -1,6 +1,10 @@
 //! A workspace in which the story of pack `wst` was told, and what tests of the queue do with it.
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use enact_engine::workspace::Workspace;
 use serde_json::{Value, json};
@@ -21,8 +25,15 @@ pub(crate) struct Pilot {
 
 impl Pilot {
     pub(crate) fn new() -> Self {
+        // Told once, and copied for everybody.
+        static TOLD: OnceLock<Scratch> = OnceLock::new();
+        let told = TOLD.get_or_init(|| {
+            let scratch = Scratch::new();
+            scratch.enact(&["demo", "wst", "--dir", ".enact", "--json"]).exits(0);
+            scratch
+        });
         let scratch = Scratch::new();
-        scratch.enact(&["demo", "wst", "--dir", ".enact", "--json"]).exits(0);
+        copy(&told.workspace(), &scratch.workspace());
         Self { scratch, numbers: Cell::new(0) }
     }
 
@@ -74,6 +85,29 @@ impl Pilot {
         let report = self.enact(&["balance", account, "--json"]).exits(0).json();
         let found = report["balances"].as_array().unwrap().iter().find(|row| row["asset"] == asset).cloned();
         found.map_or_else(|| "0".to_owned(), |row| row["balance"].as_str().unwrap().to_owned())
+    }
+
+    /// A worker that takes an item and is killed before it has done anything with it; the item.
+    pub(crate) fn killed_with_an_item(&self, lease: &str) -> String {
+        let sql = self.scratch.sql();
+        sql.busy_timeout(Duration::from_secs(10)).unwrap();
+        for _ in 0..50 {
+            let item = self.queued(&[json!({})]).remove(0);
+            let status =
+                || -> String { sql.query_row("SELECT status FROM queue_items WHERE item = ?1", [&item], |row| row.get(0)).unwrap() };
+            let mut command = self.scratch.command();
+            command.args(["work", "--once", "--as", "worker-one", "--lease", lease, "-q"]);
+            let mut worker = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            while status() != "EXECUTING" && worker.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            worker.kill().unwrap();
+            worker.wait().unwrap();
+            if status() == "EXECUTING" {
+                return item;
+            }
+        }
+        panic!("no worker was killed at the right moment")
     }
 
     pub(crate) fn sound(&self) {
@@ -190,10 +224,10 @@ impl Pilot {
     }
 
     /// Adopts a protocol whose workflow calls this module first; what it answers decides how the run goes on.
-    pub(crate) fn adopt_step(&self, index: usize, module: Vec<u8>) {
+    pub(crate) fn adopt_step(&self, index: usize, module: Vec<u8>, limits: &Value) {
         let name = format!("hostile-{index}");
         let mut artifacts: Vec<Value> =
-            hostile::artifacts(index, &json!({})).into_iter().filter(|one| !one["code"].as_str().unwrap().starts_with("WF")).collect();
+            hostile::artifacts(index, limits).into_iter().filter(|one| !one["code"].as_str().unwrap().starts_with("WF")).collect();
         let contract = format!("CC_HOSTILE_{index}_V0");
         let mut workflow = Self::artifact("WF_WST_TRANSFER_V0");
         workflow["nodes"]["IN_WST_TRANSFER_REQUESTED_V0"]["next"]["ACK"] = json!(contract);
@@ -203,6 +237,14 @@ impl Pilot {
         binding["bindings"][format!("CT_HOSTILE_{index}_V0")] = json!({"host": "component", "module": name});
         artifacts.extend([workflow, binding]);
         self.adopt(&artifacts, &[(&name, module)]);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() { copy(&path, &to.join(name)) } else { std::fs::copy(&path, to.join(name)).map(drop).unwrap() }
     }
 }
 

@@ -100,6 +100,9 @@ impl Engine {
                 None => free(&ruled, contract, &moment, self.queue_now())?,
             };
             let subject = subject_of(rules, contract, id.as_str())?;
+            if given.id.is_some() && moment.get(Space::Subject, &subject)?.is_some() {
+                return Err(refused_queue(Refused::Exists));
+            }
             let record = desk.author().says(&ruled, &moment, contract.code(), &subject, contract::Step::Queue, &given.payload)?;
             drop(moment);
             match self.append_records(vec![record], protocol, attempt)? {
