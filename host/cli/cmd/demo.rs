@@ -4,38 +4,42 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use enact_engine::EngineError;
-use enact_engine::govern::{Story, Told};
+use enact_engine::govern::{Story, StoryOutcome, Told};
 use enact_engine::workspace::Workspace;
 
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
 
-/// Tell the story of a pack: every step is proposed to a real ledger, in a new workspace that can be looked at afterwards.
+/// Tell a story of a pack: every step is done on a real ledger, in a new workspace that can be looked at afterwards.
 ///
 /// Steps that are told as refused show the code of the refusal. Exit code 4 when a step went otherwise than told.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// The pack; all packs that have a story are listed without it.
-    pack: Option<String>,
-    /// Folder of the new workspace; `.enact-demo-PACK` without it.
+    /// The story: of that name, or the one of the pack of that name. All stories are listed without it.
+    story: Option<String>,
+    /// Folder of the new workspace; `.enact-demo-STORY` without it.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
 pub(crate) fn run(ui: &Ui, _global: &Global, args: &DemoArgs) -> Result<Exit> {
-    let Some(pack) = &args.pack else {
-        let packs = Story::packs();
+    let stories = Story::all()?;
+    let Some(name) = &args.story else {
         if ui.json() {
-            ui.document(&packs)?;
+            ui.document(&stories.iter().map(|(name, _)| name).collect::<Vec<_>>())?;
         } else {
-            packs.iter().try_for_each(|pack| ui.line(pack))?;
+            stories.iter().try_for_each(|(name, summary)| ui.line(format!("{NAME}{name:<12}{NAME:#} {DIM}{summary}{DIM:#}")))?;
         }
         return Ok(Exit::Done);
     };
-    let story = Story::of(pack)?.ok_or_else(|| EngineError::NoStory { pack: pack.clone(), packs: Story::packs().join(", ") })?;
-    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(format!(".enact-demo-{pack}")));
-    let (workspace, _) = Workspace::create(&dir, Some(&format!("enact.local/demo/{pack}")))?;
+    let listed = || stories.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let story = Story::of(name)?.ok_or_else(|| EngineError::NoStory { story: name.clone(), stories: listed() })?;
+    let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(format!(".enact-demo-{name}")));
+    let (workspace, _) = Workspace::create(&dir, Some(&format!("enact.local/demo/{name}")))?;
+    if !ui.json() {
+        ui.line(format!("{DIM}{}{DIM:#}", story.summary))?;
+    }
     let mut printed = Ok(());
     let report = story.tell(workspace, |told| {
         if !ui.json() && printed.is_ok() {
@@ -58,17 +62,23 @@ pub(crate) fn run(ui: &Ui, _global: &Global, args: &DemoArgs) -> Result<Exit> {
 }
 
 fn print(ui: &Ui, told: &Told) -> Result<()> {
-    let (style, word) = match (told.expected == told.got, told.got == "appended") {
-        (true, true) => (GOOD, "appended"),
-        (true, false) => (WARN, "refused"),
+    if let Some(chapter) = &told.chapter {
+        ui.line(format!("\n{NAME}{chapter}{NAME:#}"))?;
+    }
+    let (style, word) = match (told.expected == told.got, told.outcome) {
+        (true, StoryOutcome::Done) => (GOOD, if told.got == "appended" { "appended" } else { "done" }),
+        (true, StoryOutcome::Refused) => (WARN, "refused"),
+        (true, StoryOutcome::Shown) => (DIM, "seen"),
         (false, _) => (BAD, "UNEXPECTED"),
     };
     ui.line(format!("{:>3}  {style}{word:<10}{style:#} {:<18} {NAME}{}{NAME:#}", told.step, told.actor, told.what))?;
     if !told.why.is_empty() {
         ui.line(format!("                {DIM}{}{DIM:#}", told.why))?;
     }
-    if let Some(detail) = &told.detail {
-        ui.line(format!("                {DIM}[{}] {detail}{DIM:#}", told.got))?;
+    match &told.detail {
+        Some(detail) => ui.line(format!("                {DIM}[{}] {detail}{DIM:#}", told.got))?,
+        None if told.got != "appended" => ui.line(format!("                {style}{}{style:#}", told.got))?,
+        None => {}
     }
     if told.expected != told.got {
         ui.line(format!("                expected {}, got {}", told.expected, told.got))?;

@@ -180,7 +180,7 @@ pub(crate) struct ValidateArgs {
     item: QueueId,
 }
 
-/// Have a worker carry out an item that is READY, now.
+/// Have a worker validate an item and carry it out, now.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The item.

@@ -87,8 +87,8 @@ pub enum EngineError {
     NoSubject { subject: String },
     #[error("nothing was ever posted to `{account}`")]
     NoAccount { account: String },
-    #[error("pack `{pack}` has no story; these have one: {packs}")]
-    NoStory { pack: String, packs: String },
+    #[error("there is no story `{story}`; there are {stories}")]
+    NoStory { story: String, stories: String },
     #[error("no snapshot `{snapshot}` in this ledger")]
     NoSnapshot { snapshot: String },
     #[error("the queue refuses: {detail}")]

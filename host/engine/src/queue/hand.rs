@@ -4,6 +4,8 @@ use enact_core::govern::contract::{self, Contract, Hook};
 use enact_core::state::{Space, StateView as _};
 use enact_queue::change::{By, Change};
 use enact_queue::id::QueueId;
+use enact_queue::refused::Refused;
+use enact_queue::status::Status;
 use enact_queue::validation::Answer;
 use enact_queue::worker::Worker;
 use enact_store::{Moment, Reader};
@@ -101,6 +103,9 @@ impl Engine {
                 None => free(&ruled, contract, &moment, self.queue_now())?,
             };
             let subject = subject_of(rules, contract, id.as_str())?;
+            if given.id.is_some() && moment.get(Space::Subject, &subject)?.is_some() {
+                return Err(refused_queue(Refused::Exists));
+            }
             let record = desk.author().says(&ruled, &moment, contract.code(), &subject, contract::Step::Queue, &given.payload)?;
             drop(moment);
             match self.append_records(vec![record.clone()], protocol, attempt)? {
@@ -190,10 +195,10 @@ impl Engine {
         see(&ruled.protocol, moment, "", id.as_str(), self.queue_now())?.ok_or_else(|| unknown(id.as_str()))
     }
 
-    /// Has a worker carry out one item that is ready, now. If it was carried out before, the answer is the original, and nothing is done.
+    /// Has a worker validate one item and carry it out, now. If it was carried out before, the answer is the original, and nothing is done.
     ///
     /// # Errors
-    /// `queue_trigger` when the actor may not start it, or why the item was not taken.
+    /// `queue_trigger` when the actor may not start it, `queue_not_ready`, or why the item was not taken.
     pub fn queue_start(&self, actor: &str, id: &QueueId, worker: &str) -> Result<Started> {
         self.by_hand(actor, id, worker, true, |owner, deadline, _| Ok(Change::Lease { owner, deadline }))
     }
@@ -217,7 +222,7 @@ impl Engine {
         actor: &str,
         id: &QueueId,
         worker: &str,
-        first: bool,
+        starts: bool,
         change: impl FnOnce(String, u64, (&Seen, &dyn Fn() -> Result<Answer>)) -> Result<Change>,
     ) -> Result<Started> {
         let desk = self.desk(actor)?;
@@ -225,7 +230,7 @@ impl Engine {
         let (stop, heard) = (StopSign::new(), |_: &WorkEvent| {});
         let mut driver = Driver::new(self, &hand.actor, &hand.key, self.queue_owner(&hand.actor)?, &stop, &heard)?;
         let options = WorkOptions { actor: hand.actor.clone(), once: true, ..WorkOptions::default() };
-        let (seen, change) = {
+        let valid = {
             let (ruled, _) = self.ruled_now(&mut driver.sight.reader)?;
             let mut moment = driver.sight.reader.moment(None)?;
             let seen = self.seen_or_unknown(&ruled, &mut moment, id)?;
@@ -234,10 +239,25 @@ impl Engine {
             }
             let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
             triggers(contract, &moment, &desk.actor)?;
-            if first && let Some(original) = original(&ruled, contract, &mut moment, &seen.subject, &desk.actor, seen.known.now)? {
+            if starts && let Some(original) = original(&ruled, contract, &mut moment, &seen.subject, &desk.actor, seen.known.now)? {
                 let report = WorkReport { duplicates: 1, ..WorkReport::default() };
                 return Ok(Started { item: self.queue_item(id)?, report, original: Some(original) });
             }
+            super::may::executes(&ruled, contract, &moment, &hand.actor)?;
+            // What no worker has looked at yet is validated by whoever starts it.
+            match seen.item.shown(&seen.known) {
+                Status::Pending if starts => Some(self.asked(&ruled, &moment, &seen, &hand.actor)?),
+                _ => None,
+            }
+        };
+        if let Some(answer) = valid {
+            answer.require().map_err(refused_queue)?;
+            driver.mark(&[(id.clone(), answer)])?;
+        }
+        let (seen, change) = {
+            let (ruled, _) = self.ruled_now(&mut driver.sight.reader)?;
+            let mut moment = driver.sight.reader.moment(None)?;
+            let seen = self.seen_or_unknown(&ruled, &mut moment, id)?;
             let deadline = seen.known.now.saturating_add(options.lease_us);
             let answer = || self.asked(&ruled, &moment, &seen, &hand.actor);
             let change = change(driver.owner.clone(), deadline, (&seen, &answer))?;
@@ -263,7 +283,7 @@ impl Engine {
     /// `queue_trigger`, or what the judge or the queue refuses.
     pub fn queue_void(&self, actor: &str, id: &QueueId, reason: &str) -> Result<Appended> {
         if reason.trim().is_empty() {
-            return Err(refused_queue(enact_queue::refused::Refused::Reason));
+            return Err(refused_queue(Refused::Reason));
         }
         let given = |declares: &dyn Fn(&str) -> bool| {
             declares("reason").then(|| ("reason".to_owned(), json!(reason))).into_iter().collect::<Map<_, _>>()

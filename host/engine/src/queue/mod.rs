@@ -5,6 +5,7 @@
 //! - `worker`, with `take`, `run`, `commit`, `sight` and `stop`: the driver of the pure worker.
 //! - `original`: what was done already.
 //! - `hand`: what people do: add, validate, start, retry, void, archive, settle, fulfill.
+//! - `may`: who may work at all.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `health`, `export`: reading.
 mod class;
@@ -14,6 +15,7 @@ mod gate;
 mod hand;
 mod health;
 mod item;
+mod may;
 mod original;
 mod rebuild;
 mod run;

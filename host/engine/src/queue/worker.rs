@@ -130,6 +130,7 @@ impl Engine {
     pub fn work(&self, options: &WorkOptions, stop: &StopSign, told: &(dyn Fn(&WorkEvent) + Sync)) -> Result<WorkReport> {
         let actor = keys::actor_id(&options.actor)?;
         let key = keys::load(self.workspace(), &actor)?;
+        self.queue_may_work(&actor)?;
         self.queue_ready()?;
         let mut drivers = Vec::with_capacity(options.workers.get());
         for _ in 0..options.workers.get() {
@@ -319,7 +320,15 @@ impl<'a> Driver<'a> {
             }
             Ask::Mark { answers } => Told::Marked(self.mark(answers)?),
             Ask::Lease { limit, deadline, retries } => Told::Leased(self.lease(*limit, *deadline, retries)?),
-            Ask::Renew { items, deadline } => Told::Held(self.renew(items, *deadline)?),
+            Ask::Renew { items, deadline } => {
+                let held = self.renew(items, *deadline)?;
+                for lost in items.iter().filter(|item| !held.contains(&item.id)) {
+                    self.report.fenced = self.report.fenced.saturating_add(1);
+                    self.event(Some(&lost.id), "fenced", None, None);
+                    self.forget(&lost.id);
+                }
+                Told::Held(held)
+            }
             Ask::Run { item } => self.run(item)?,
             Ask::Commit { items } => {
                 let outcomes = self.commit(items)?;

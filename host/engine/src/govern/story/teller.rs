@@ -1,174 +1,21 @@
-//! A pack's story, told on the real engine: an ordered list of proposals with what is expected of each.
-//!
-//! The story brings its own clock, so that deadlines in it are met whenever it is told.
+//! Tells a story: one step after the other, each on the real engine and with what came of it.
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use enact_core::hash::Digest;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::propose::Appended;
-use super::{keys, proposal::Proposed};
-use crate::embedded;
-use crate::engine::{Engine, EngineOptions};
+use super::act::Seen;
+use super::clock::Clock;
+use super::{Adopt, Grant, Outcome, Step, Story, Told, open};
+use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::sources::{Sources, System};
+use crate::govern::propose::Appended;
+use crate::govern::{Proposed, keys};
 use crate::workspace::Workspace;
 
-/// When the first step of a story happens.
-const BEGINS: &str = "2026-04-17T08:00:00Z";
-/// What passes between two steps, µs.
-const STEP_MICROS: i64 = 1_000_000;
-
-/// A story of a pack.
-#[derive(Debug, Clone)]
-pub struct Story {
-    /// The pack.
-    pub pack: String,
-    steps: Vec<Step>,
-    files: BTreeMap<String, &'static [u8]>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Step {
-    found: Option<Found>,
-    actor: Option<String>,
-    grant: Option<Grant>,
-    #[serde(rename = "as")]
-    by: Option<String>,
-    file: Option<String>,
-    /// Proposes what this workspace has sealed as the protocol in force, or ratifies the proposal that `refs` names.
-    adopt: Option<Adopt>,
-    /// Artifacts among the files that take the place of those with the same code, before the step.
-    #[serde(default)]
-    seal: Vec<String>,
-    expect: Option<String>,
-    #[serde(default)]
-    why: String,
-    label: Option<String>,
-    auth: Option<String>,
-    #[serde(default)]
-    refs: BTreeMap<String, String>,
-    at: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Adopt {
-    Propose,
-    Ratify,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Found {
-    actor: String,
-    roles: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Grant {
-    #[serde(default)]
-    roles: Vec<String>,
-    seat: Option<String>,
-    charter: Option<String>,
-    scope: Option<String>,
-}
-
-/// One step as it went.
-#[derive(Debug, Clone, Serialize)]
-pub struct Told {
-    /// Position, from 1.
-    pub step: usize,
-    /// Who.
-    pub actor: String,
-    /// What, e.g. `SETTLEMENT.FUND Settlement:S-1`.
-    pub what: String,
-    /// `appended` or the code that was expected.
-    pub expected: String,
-    /// `appended` or the code that was given.
-    pub got: String,
-    /// The refusal in words.
-    pub detail: Option<String>,
-    /// Why the story says so.
-    pub why: String,
-    /// The entry.
-    pub seq: Option<u64>,
-}
-
-/// A story as it went; the stable shape of `enact demo --json`.
-#[derive(Debug, Clone, Serialize)]
-pub struct StoryReport {
-    /// The pack.
-    pub pack: String,
-    /// The workspace in which it can be looked at.
-    pub workspace: String,
-    /// The steps.
-    pub steps: Vec<Told>,
-    /// Steps that went otherwise than told.
-    pub unexpected: usize,
-}
-
-/// The clock of a story.
-struct Clock {
-    now: AtomicI64,
-    system: System,
-}
-
-impl Sources for Clock {
-    fn now_micros(&self) -> i64 {
-        self.now.load(Ordering::Relaxed)
-    }
-
-    fn fill(&self, bytes: &mut [u8]) -> bool {
-        self.system.fill(bytes)
-    }
-}
-
-impl Story {
-    /// The story of an embedded pack; `None` when the pack has none.
-    pub fn of(pack: &str) -> Result<Option<Self>> {
-        let files: BTreeMap<String, &'static [u8]> =
-            embedded::examples().filter(|(of, _, _)| *of == pack).map(|(_, file, bytes)| (file.to_owned(), bytes)).collect();
-        let Some(bytes) = files.get("story.json") else { return Ok(None) };
-        let invalid = |e: serde_json::Error| EngineError::Json { what: format!("the story of `{pack}`"), detail: e.to_string() };
-        let steps = serde_json::from_slice(bytes).map_err(invalid)?;
-        Ok(Some(Self { pack: pack.to_owned(), steps, files }))
-    }
-
-    /// Names of the embedded packs that have a story.
-    #[must_use]
-    pub fn packs() -> Vec<&'static str> {
-        embedded::examples().filter(|(_, file, _)| *file == "story.json").map(|(pack, _, _)| pack).collect()
-    }
-
-    /// Tells the story in a new workspace, step by step.
-    pub fn tell(&self, workspace: Workspace, mut told: impl FnMut(&Told)) -> Result<StoryReport> {
-        let path = workspace.path().display().to_string();
-        let clock = Arc::new(Clock { now: AtomicI64::new(instant(BEGINS)?), system: System::default() });
-        let engine = open(workspace, &clock)?;
-        let mut teller = Teller { story: self, engine, clock: Arc::clone(&clock), founder: String::new(), labels: BTreeMap::new() };
-        let mut steps = Vec::with_capacity(self.steps.len());
-        for (nth, step) in (1..).zip(&self.steps) {
-            if let Some(at) = &step.at {
-                clock.now.store(instant(at)?, Ordering::Relaxed);
-            } else if nth > 1 {
-                clock.now.fetch_add(STEP_MICROS, Ordering::Relaxed);
-            }
-            let report = teller.step(nth, step)?;
-            told(&report);
-            steps.push(report);
-        }
-        let unexpected = steps.iter().filter(|step| step.expected != step.got).count();
-        Ok(StoryReport { pack: self.pack.clone(), workspace: path, steps, unexpected })
-    }
-}
-
-struct Teller<'a> {
+/// Somebody who tells.
+pub(super) struct Teller<'a> {
     story: &'a Story,
     engine: Engine,
     clock: Arc<Clock>,
@@ -176,11 +23,23 @@ struct Teller<'a> {
     labels: BTreeMap<String, Digest>,
 }
 
-impl Teller<'_> {
-    fn step(&mut self, nth: usize, step: &Step) -> Result<Told> {
+impl<'a> Teller<'a> {
+    pub(super) const fn new(story: &'a Story, engine: Engine, clock: Arc<Clock>) -> Self {
+        Self { story, engine, clock, founder: String::new(), labels: BTreeMap::new() }
+    }
+
+    pub(super) fn step(&mut self, nth: usize, step: &Step) -> Result<Told> {
+        let mut told = self.proposed_or_done(nth, step)?;
+        told.chapter.clone_from(&step.chapter);
+        Ok(told)
+    }
+
+    fn proposed_or_done(&mut self, nth: usize, step: &Step) -> Result<Told> {
         let told = |actor: &str, what: String, result: Result<Appended>| -> Result<(Told, Option<Appended>)> {
             let mut report = Told {
                 step: nth,
+                chapter: None,
+                outcome: Outcome::Done,
                 actor: actor.to_owned(),
                 what,
                 expected: step.expect.clone().unwrap_or_else(|| "appended".to_owned()),
@@ -195,6 +54,7 @@ impl Teller<'_> {
                     Ok((report, Some(appended)))
                 }
                 Err(EngineError::Refused(refused)) => {
+                    report.outcome = Outcome::Refused;
                     report.got.clone_from(&refused.code);
                     report.detail = Some(refused.detail.clone());
                     Ok((report, None))
@@ -211,7 +71,11 @@ impl Teller<'_> {
             let appended = self.grant(actor, grant);
             let mut held = grant.roles.clone();
             held.extend(grant.seat.iter().map(|seat| format!("the seat {seat}")));
-            return Ok(told(&self.founder, format!("makes {actor} {}", held.join(", ")), appended)?.0);
+            let what = if held.is_empty() { format!("registers {actor}") } else { format!("makes {actor} {}", held.join(", ")) };
+            return Ok(told(&self.founder, what, appended)?.0);
+        }
+        if let Some(act) = &step.act {
+            return self.act(nth, step, act);
         }
         self.seal(nth, &step.seal)?;
         if let (Some(actor), Some(adopt)) = (&step.by, step.adopt) {
@@ -244,6 +108,30 @@ impl Teller<'_> {
         let (report, appended) = told(actor, what.join(" + "), self.engine.propose(actor, &proposed))?;
         self.remember(step, appended.as_ref());
         Ok(report)
+    }
+
+    /// A step that proposes nothing.
+    fn act(&self, nth: usize, step: &Step, act: &super::Act) -> Result<Told> {
+        let actor = step.by.clone().unwrap_or_default();
+        for signer in act.signs(&actor) {
+            if signer.is_empty() {
+                return Err(self.broken(nth, "is done by nobody"));
+            }
+            keys::create(self.engine.workspace(), &keys::actor_id(signer)?)?;
+        }
+        let result = self.clock.running(|| act.done(&self.engine, &actor));
+        let (outcome, got, detail, seq) = match result {
+            Ok(Seen::Appended(seq)) => (Outcome::Done, "appended".to_owned(), None, Some(seq)),
+            Ok(Seen::Done(got)) => (Outcome::Done, got, None, None),
+            Ok(Seen::Shown(got)) => (Outcome::Shown, got, None, None),
+            Err(error @ (EngineError::Refused(_) | EngineError::Queue { .. } | EngineError::Rejected { .. })) => {
+                (Outcome::Refused, error.code().to_owned(), Some(error.to_string()), None)
+            }
+            Err(other) => return Err(other),
+        };
+        let expected = step.expect.clone().unwrap_or_else(|| "appended".to_owned());
+        let (what, why) = (act.to_string(), step.why.clone());
+        Ok(Told { step: nth, chapter: None, outcome, actor, what, expected, got, detail, why, seq })
     }
 
     /// Keeps the hash of what was appended under the label of the step.
@@ -303,16 +191,7 @@ impl Teller<'_> {
     }
 
     fn broken(&self, nth: usize, detail: &str) -> EngineError {
-        let what = format!("step {nth} of the story of `{}`", self.story.pack);
+        let what = format!("step {nth} of the story `{}`", self.story.name);
         EngineError::Proposal { what, code: "proposal_invalid", detail: detail.to_owned() }
     }
-}
-
-fn open(workspace: Workspace, clock: &Arc<Clock>) -> Result<Engine> {
-    Engine::open_with(workspace, &EngineOptions::default(), Arc::clone(clock) as Arc<dyn Sources>)
-}
-
-fn instant(text: &str) -> Result<i64> {
-    let at: jiff::Timestamp = text.parse().map_err(|e: jiff::Error| EngineError::Json { what: text.to_owned(), detail: e.to_string() })?;
-    Ok(at.as_microsecond())
 }
