@@ -16,7 +16,7 @@ pub use actors::Held;
 pub use book::Ruled;
 pub(crate) use book::{RuleBook, problem};
 pub use demo::{Story, StoryReport, Told};
-pub(crate) use outside::{Adopting, Components, Signatures};
+pub(crate) use outside::{Components, Signatures};
 pub use proposal::Proposed;
 pub(crate) use proposal::row;
 pub use propose::{Appended, Explained, RefusedProposal};

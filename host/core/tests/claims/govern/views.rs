@@ -96,7 +96,9 @@ fn a_view_shows_the_subjects_of_its_type_in_its_states_and_its_order() {
     // In a state that is not listed it is not shown; subjects of other types never are.
     world.say(vec![world.ann("PROBE.ANY", "Probe:a", json!({}))]).unwrap();
     let legs = |amount: &str| {
-        let leg = |account: &str, side: &str| serde_json::from_value(json!({"account": account, "amount": amount, "asset": "COIN", "side": side})).unwrap();
+        let leg = |account: &str, side: &str| {
+            serde_json::from_value(json!({"account": account, "amount": amount, "asset": "COIN", "side": side})).unwrap()
+        };
         Some(vec![leg("member:ann", "debit"), leg("order:a", "credit")])
     };
     world.say(vec![world.moving("MOVE.COIN", "1", &[("mint", -9, "COIN"), ("member:ann", 9, "COIN")])]).unwrap();
