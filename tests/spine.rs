@@ -94,7 +94,7 @@ fn q_05_a_routing_origin_leaves_the_task_as_it_is() {
 fn q_17_q_18_q_24_onlookers_have_no_row_for_any_step() {
     let steps: BTreeSet<String> = artifacts()
         .iter()
-        .filter(|(code, value)| value["frozen"] == true && code.starts_with("LC_") && code != "LC_SPINE_PERSON_V0")
+        .filter(|(code, value)| value["frozen"] == true && code.starts_with("LC_") && *code != "LC_SPINE_PERSON_V0")
         .flat_map(|(_, value)| value["actions"].as_object().unwrap().clone())
         .filter(|(_, action)| action["to"] != "=")
         .map(|(name, _)| name)
@@ -198,7 +198,7 @@ fn q_21_each_transition_names_its_authority() {
 fn q_23_q_25_the_envelope_has_these_hashes_and_surfaces_are_none_of_them() {
     let now: Vec<String> = artifacts()
         .iter()
-        .filter(|(code, value)| value["frozen"] == true || code == "AM_SPINE_V0")
+        .filter(|(code, value)| value["frozen"] == true || *code == "AM_SPINE_V0")
         .map(|(code, value)| format!("{} {code}", digest(code, value)))
         .collect();
     let pinned: Vec<&str> = ENVELOPE.lines().collect();
