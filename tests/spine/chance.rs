@@ -8,7 +8,7 @@ use super::crew::{ACTIONS, CAST, Crew, subject};
 use super::model::Model;
 
 const CHAINS: u32 = 3;
-const STEPS: usize = 260;
+const STEPS: usize = 400;
 
 /// xorshift64*: the sequence follows from the seed, and nothing else is asked of it.
 struct Random(u64);
@@ -43,11 +43,17 @@ fn q_01_q_04_q_17_q_18_random_actors_get_no_further_than_the_model() {
         }
         let chain = u32::try_from(random.below(3)).unwrap() + 1;
         let model = &mut models[usize::try_from(chain - 1).unwrap()];
-        // Every other time something that goes on, so that chance gets somewhere; otherwise anything by anybody.
+        // Every other time something that goes on, so that chance gets somewhere. Otherwise near misses, what somebody may do now by one who
+        // has the role for it, or the role and no right; and anything by anybody.
+        let possible = |action: &str| CAST.iter().any(|(who, _)| model.allows(action, who));
         let pairs: Vec<(&'static str, &str)> = ACTIONS
             .iter()
             .flat_map(|(action, _, _)| CAST.iter().map(move |(who, _)| (*action, *who)))
-            .filter(|(action, who)| nth % 2 == 1 || model.allows(action, who))
+            .filter(|(action, who)| match nth % 4 {
+                0 | 2 => model.allows(action, who),
+                1 => possible(action) && ["zoe", "bot", "otto", "olga", "nils"].contains(who),
+                _ => true,
+            })
             .collect();
         let Some((action, who)) = pairs.get(random.below(pairs.len().max(1))).copied() else { continue };
         let answer = crew.say(who, crew.record(action, chain, who));
@@ -69,7 +75,7 @@ fn q_01_q_04_q_17_q_18_random_actors_get_no_further_than_the_model() {
         }
         before = after;
     }
-    assert!(taken > 60 && refused > 60, "seed {seed}: {taken} taken, {refused} refused");
+    assert!(taken > 80 && refused > 80, "seed {seed}: {taken} taken, {refused} refused");
     assert!(crew.engine.trial_balance(None).unwrap().is_balanced());
     let rebuilt = crew.engine.rebuild(NonZeroUsize::MIN, |_| ()).unwrap();
     assert!(rebuilt.findings.is_empty(), "{:?}", rebuilt.findings);
