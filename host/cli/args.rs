@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Refusals(cmd::state::RefusalsArgs),
     Accounts(cmd::accounts::AccountsArgs),
     Balance(cmd::accounts::BalanceArgs),
+    TrialBalance(cmd::trial_balance::TrialBalanceArgs),
+    View(cmd::view::ViewArgs),
     #[command(subcommand)]
     Queue(cmd::queue::QueueCommand),
     Work(cmd::work::WorkArgs),

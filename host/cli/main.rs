@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Command::Refusals(args) => cmd::state::refusals(&ui, &cli.global, args),
         Command::Accounts(args) => cmd::accounts::run(&ui, &cli.global, args),
         Command::Balance(args) => cmd::accounts::balance(&ui, &cli.global, args),
+        Command::TrialBalance(args) => cmd::trial_balance::run(&ui, &cli.global, args),
+        Command::View(args) => cmd::view::run(&ui, &cli.global, args),
         Command::Queue(command) => cmd::queue::run(&ui, &cli.global, command),
         Command::Work(args) => cmd::work::run(&ui, &cli.global, args),
         Command::Settle(args) => cmd::settle::run(&ui, &cli.global, args),

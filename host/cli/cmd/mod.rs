@@ -24,7 +24,9 @@ pub(crate) mod show;
 pub(crate) mod state;
 pub(crate) mod summary;
 pub(crate) mod trace;
+pub(crate) mod trial_balance;
 pub(crate) mod verify;
+pub(crate) mod view;
 pub(crate) mod work;
 
 use std::io::Read as _;

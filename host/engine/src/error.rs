@@ -89,6 +89,10 @@ pub enum EngineError {
     NoAccount { account: String },
     #[error("there is no story `{story}`; there are {stories}")]
     NoStory { story: String, stories: String },
+    #[error("no view `{view}` in the protocol in force")]
+    NoView { view: String },
+    #[error("view `{view}` has no column `{column}`, its columns are {columns}")]
+    ViewColumn { view: String, column: String, columns: String },
     #[error("no snapshot `{snapshot}` in this ledger")]
     NoSnapshot { snapshot: String },
     #[error("the queue refuses: {detail}")]
@@ -155,6 +159,8 @@ impl EngineError {
             Self::NoSubject { .. } => "no_subject",
             Self::NoAccount { .. } => "no_account",
             Self::NoSnapshot { .. } => "no_snapshot",
+            Self::NoView { .. } => "no_view",
+            Self::ViewColumn { .. } => "view_column",
             Self::NoStory { .. } => "no_story",
             Self::Refused(refused) => &refused.code,
             Self::NoRun { .. } => "no_run",
@@ -205,6 +211,8 @@ impl EngineError {
             | Self::NoSubject { .. }
             | Self::NoAccount { .. }
             | Self::NoSnapshot { .. }
+            | Self::NoView { .. }
+            | Self::ViewColumn { .. }
             | Self::NoStory { .. }
             | Self::NoRun { .. }
             | Self::NoEntry { .. }
@@ -262,6 +270,8 @@ impl EngineError {
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
             Self::Queue { code: "queue_unknown", .. } => "list them with `enact queue list`".to_owned(),
             Self::Queue { hint, .. } => return hint.map(str::to_owned),
+            Self::NoView { .. } => "list them with `enact view`".to_owned(),
+            Self::ViewColumn { .. } => "write `--where COLUMN=VALUE`, as often as needed".to_owned(),
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
             Self::Refused(refused) => {
                 let own = refused.hint.clone();

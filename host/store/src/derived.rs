@@ -120,11 +120,27 @@ impl Reader {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn state_rows(&mut self, space: Space, prefix: &str, after: Option<&str>, limit: u64) -> Result<Vec<StateRow>, StoreError> {
+        self.state_rows_at(space, prefix, after, limit, None)
+    }
+
+    /// The same as entry `upto` left it, or at present. Of the past it also passes by what was written since below the prefix.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn state_rows_at(
+        &mut self,
+        space: Space,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u64,
+        upto: Option<u64>,
+    ) -> Result<Vec<StateRow>, StoreError> {
+        let upto = upto.map_or(i64::MAX, bound);
         let (from, inclusive) = match after {
             Some(after) if after >= prefix => (after, false),
             Some(_) | None => (prefix, true),
         };
-        let mut listing = Listing { space, prefix, limit, key: from.to_owned(), inclusive, found: Vec::new() };
+        let mut listing = Listing { space, prefix, limit, upto, key: from.to_owned(), inclusive, found: Vec::new() };
         self.in_one_moment(|reader| {
             if reader.is_governed()? {
                 while listing.stretch(&reader.connection)? {}
@@ -198,6 +214,8 @@ struct Listing<'a> {
     space: Space,
     prefix: &'a str,
     limit: u64,
+    /// The last entry that counts.
+    upto: i64,
     /// Where to go on.
     key: String,
     /// Whether that key itself is meant.
@@ -210,12 +228,12 @@ impl Listing<'_> {
     /// Answers whether to go on.
     fn stretch(&mut self, connection: &Connection) -> Result<bool, StoreError> {
         let sql = if self.inclusive {
-            "SELECT key, seq FROM state WHERE space = ?1 AND key >= ?2 ORDER BY key, seq"
+            "SELECT key, seq FROM state WHERE space = ?1 AND key >= ?2 AND seq <= ?3 ORDER BY key, seq"
         } else {
-            "SELECT key, seq FROM state WHERE space = ?1 AND key > ?2 ORDER BY key, seq"
+            "SELECT key, seq FROM state WHERE space = ?1 AND key > ?2 AND seq <= ?3 ORDER BY key, seq"
         };
         let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query([self.space.as_str(), &self.key])?;
+        let mut rows = statement.query(params![self.space.as_str(), self.key, self.upto])?;
         let mut last: Option<(String, i64)> = None;
         let mut passed = 0;
         while self.room() {
@@ -227,7 +245,7 @@ impl Listing<'_> {
                     passed += 1;
                     if passed > PASSED_MAX {
                         let key = key.to_owned();
-                        if let Some((seq, value)) = present(connection, self.space, &key)? {
+                        if let Some((seq, value)) = at(connection, self.space, &key, self.upto)? {
                             self.found.push(StateRow { key: key.clone(), seq, value });
                         }
                         (self.key, self.inclusive) = (key, false);

@@ -57,6 +57,8 @@ impl Protocol {
             actions,
             decisions: None,
             contracts: BTreeMap::new(),
+            frozen: BTreeMap::new(),
+            views: BTreeMap::new(),
         }
     }
 }

@@ -133,6 +133,7 @@ codes! {
     }
     Guards {
         ExecutionRun "execution_run" "what a queue contract executes is recorded with the receipt of its run" "queue the item; a worker executes it"
+        ProtocolFrozen "protocol_frozen" "the snapshot has otherwise what the one in force has frozen" "give what is to differ another code, and leave the frozen artifact as it is"
         GuardStateIn "guard_state_in" "a subject is in none of the states asked for" ""
         GuardExists "guard_exists" "a subject does not exist" ""
         GuardKeyUnconsumed "guard_key_unconsumed" "a key was used up already" ""

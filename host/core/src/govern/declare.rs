@@ -20,6 +20,9 @@ pub struct LifecycleDecl {
     pub code: String,
     /// One sentence.
     pub summary: String,
+    /// Whether no later snapshot may have it otherwise.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub frozen: bool,
     /// The record type.
     pub record: String,
     /// One of the five kinds.
@@ -343,6 +346,9 @@ pub struct AssetsDecl {
     pub code: String,
     /// One sentence.
     pub summary: String,
+    /// Whether no later snapshot may have it otherwise.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub frozen: bool,
     /// Assets by name.
     #[serde(default)]
     pub assets: BTreeMap<String, AssetDecl>,

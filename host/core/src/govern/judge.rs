@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::authority::{self, Allowed};
 use super::code::GovernCode;
@@ -19,7 +20,7 @@ use super::outside::{Outside, Undecided};
 use super::overlay::Overlay;
 use super::posting::Leg;
 use super::row::{OpenVersion, SubjectRow};
-use super::rules::{Action, Lifecycle, Protocol};
+use super::rules::{Action, Core, Lifecycle, Protocol};
 use super::{apply, chain, guard, lifecycle, posting, schema};
 use crate::entry::{Record, check_receipts};
 use crate::error::Refusal;
@@ -291,6 +292,7 @@ fn judge_record<V: StateView + ?Sized>(
     let Allowed { row } = authority::check(&case, state, rows)?;
     let moved = lifecycle::check(&case, state)?;
     carried_out(&case)?;
+    adopted(&case)?;
     guard::check(&case, state)?;
     guard::consume(&case, state)?;
     let balances = posting::check(&case, state)?;
@@ -354,6 +356,20 @@ fn carried_out(case: &Case<'_>) -> Result<(), Fault> {
     );
     let needed = &contract.decl.workflow;
     Err((GovernCode::ExecutionRun, alloc::format!("the entry {got}, needed is one of `{needed}` that ended in SUCCESS")))
+}
+
+/// A snapshot that is adopted leaves what is frozen as it is.
+fn adopted<E>(case: &Case<'_>) -> Result<(), Stop<E>> {
+    if case.action.core != Some(Core::Adopt) || case.rules.frozen().next().is_none() {
+        return Ok(());
+    }
+    let next = case.record.payload.get("snapshot").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let Some(next) = next else { return Err((GovernCode::PayloadType, String::from("`snapshot` is no digest")).into()) };
+    match case.outside.redefined(case.rules, &next) {
+        Ok(None) => Ok(()),
+        Ok(Some(detail)) => Err((GovernCode::ProtocolFrozen, detail).into()),
+        Err(undecided) => Err(Stop::Judge(JudgeError::Undecided(undecided))),
+    }
 }
 
 /// `Engine:<fingerprint>`.

@@ -4,11 +4,14 @@
 //! have been computed on another thread.
 
 use alloc::borrow::ToOwned as _;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use core::fmt;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::Value;
+
+use super::rules::Protocol;
+use crate::hash::Digest;
 
 /// The answer of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub enum Holds {
 /// Nobody's answer: the machine, not the component, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecided {
-    /// The invariant.
+    /// The invariant, or the snapshot.
     pub capability: String,
     /// What happened.
     pub detail: String,
@@ -38,7 +41,7 @@ pub struct Undecided {
 
 impl fmt::Display for Undecided {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invariant `{}` has no answer: {}", self.capability, self.detail)
+        write!(f, "`{}` has no answer: {}", self.capability, self.detail)
     }
 }
 
@@ -49,6 +52,16 @@ pub trait Outside {
     /// # Errors
     /// [`Undecided`] when there is no answer that every machine would give.
     fn invariant(&self, module: &str, capability: &str, input: &Value) -> Result<Holds, Undecided>;
+
+    /// What a snapshot that is to be adopted has otherwise than `rules` have frozen it ([`Protocol::redefined`]), in words. Asked only where
+    /// something is frozen.
+    ///
+    /// # Errors
+    /// [`Undecided`] when the snapshot is not there.
+    fn redefined(&self, rules: &Protocol, next: &Digest) -> Result<Option<String>, Undecided> {
+        let _ = rules;
+        Err(Undecided { capability: next.to_string(), detail: "the snapshot is not there".to_owned() })
+    }
 
     /// Whether an Ed25519 signature holds, as `verify_strict` of RFC 8032 decides.
     fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {

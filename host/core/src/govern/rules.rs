@@ -12,6 +12,7 @@ use super::contract::Contract;
 use super::declare::{AssetClass, InvariantDecl, RowDecl, Step};
 use super::expr::Expr;
 use super::field::Field;
+use super::view::View;
 use crate::entry::Kind;
 use crate::hash::Digest;
 use crate::time::Instant;
@@ -33,6 +34,10 @@ pub struct Protocol {
     pub(super) decisions: Option<String>,
     /// Queue contracts by their codes.
     pub(super) contracts: BTreeMap<String, Contract>,
+    /// Artifacts that no later snapshot may have otherwise, by their codes.
+    pub(super) frozen: BTreeMap<String, Value>,
+    /// Views by their names.
+    pub(super) views: BTreeMap<String, View>,
 }
 
 /// A record type.

@@ -9,6 +9,8 @@ mod query;
 mod refold;
 mod story;
 mod stream;
+mod trial;
+mod view;
 
 pub use actors::Held;
 pub use book::Ruled;
@@ -22,3 +24,5 @@ pub use query::{AccountReport, ActorReport, BalanceProof, BalanceReport, History
 pub use refold::RebuildReport;
 pub use story::{Outcome as StoryOutcome, Story, StoryReport, Told};
 pub use stream::Stream;
+pub use trial::{TrialAsset, TrialBalance};
+pub use view::{ViewReport, ViewRow, ViewSummary};

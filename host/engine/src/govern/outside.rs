@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
 use enact_core::govern::row::ActorRow;
-use enact_core::govern::{self, Holds, Outside, Undecided};
+use enact_core::govern::{self, Holds, Outside, Protocol, Undecided};
 use enact_core::hash::{Digest, blob_hash};
 use enact_core::state::{Space, StateView};
+use enact_store::TxView;
 use enact_wasm::{Limits, Outcome};
 use serde_json::Value;
 
@@ -39,6 +40,28 @@ impl Outside for Components<'_> {
 
     fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         self.signatures.get(key, message, signature).unwrap_or_else(|| govern::verify(key, message, signature))
+    }
+}
+
+/// The same, where a snapshot may be adopted: it is read in the moment, or the transaction, in which the record is judged.
+pub(crate) struct Adopting<'a, V: TxView + ?Sized> {
+    pub(crate) components: Components<'a>,
+    pub(crate) view: &'a V,
+}
+
+impl<V: TxView + ?Sized> Outside for Adopting<'_, V> {
+    fn invariant(&self, module: &str, capability: &str, input: &Value) -> Result<Holds, Undecided> {
+        self.components.invariant(module, capability, input)
+    }
+
+    fn redefined(&self, rules: &Protocol, next: &Digest) -> Result<Option<String>, Undecided> {
+        let undecided = |detail: String| Undecided { capability: next.to_string(), detail };
+        let ruled = self.components.engine.rules(next, self.view).map_err(|e| undecided(e.to_string()))?;
+        Ok(rules.redefined(&ruled.protocol))
+    }
+
+    fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        self.components.verify(key, message, signature)
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::book::Ruled;
 use super::keys;
-use super::outside::{Components, Signatures};
+use super::outside::{Adopting, Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -226,7 +226,8 @@ impl Engine {
         let records = complete(&ruled.protocol, &moment, &Signer { origin, actor: &actor, key: key.as_ref() }, proposed)?;
         let now = Instant::parse(&time_text(self.now_micros())).map(String::from).unwrap_or_default();
         let entry = EntryContext { origin, at: if now < head.at { &head.at } else { &now }, protocol, seq: head.size };
-        let outside = Components { engine: self, modules: &ruled.modules, signatures: &Signatures::default() };
+        let components = Components { engine: self, modules: &ruled.modules, signatures: &Signatures::default() };
+        let outside = Adopting { components, view: &moment };
         let judgement = match judge(&ruled.protocol, &moment, &outside, &entry, &records) {
             Ok(judgement) => judgement,
             Err(JudgeError::View(error)) => return Err(error.into()),
@@ -316,7 +317,8 @@ impl Judge for Judging<'_> {
             Err(EngineError::Store(error)) => return Err(error),
             Err(error) => return Ok(Err(plain(error.code(), error.to_string(), &draft.records, &draft.at))),
         };
-        let outside = Components { engine: self.engine, modules: &ruled.modules, signatures: self.signatures };
+        let components = Components { engine: self.engine, modules: &ruled.modules, signatures: self.signatures };
+        let outside = Adopting { components, view };
         match append(&ruled.protocol, view, &outside, head, self.origin, draft) {
             Ok(appended) => {
                 if let Some(stopped) = self.stopped(draft) {

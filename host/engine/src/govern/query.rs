@@ -15,7 +15,7 @@ use crate::error::{EngineError, Result};
 use crate::offline::EntryProof;
 
 /// Rows read at a time; bounds memory, not the result.
-const PAGE: u64 = 1_000;
+pub(super) const PAGE: u64 = 1_000;
 
 /// A subject; the stable shape of `enact state --json`.
 #[derive(Debug, Clone, Serialize)]
@@ -261,6 +261,15 @@ impl Engine {
         Ok(stored.into_iter().map(report).collect())
     }
 
+    /// Refuses an entry that the ledger does not have: a past that has not happened would read like the present.
+    pub(super) fn has_entry(reader: &mut Reader, at: Option<u64>) -> Result<()> {
+        let size = reader.head()?.size;
+        match at {
+            Some(seq) if seq >= size => Err(EngineError::NoEntry { seq, size }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn all(&self, space: Space, prefix: &str) -> Result<Vec<(String, u64, String)>> {
         all_of(&mut self.store().reader()?, space, prefix)
     }
@@ -300,7 +309,7 @@ fn records_of(reader: &mut Reader, seq: u64, subject: &str, after: &SubjectRow, 
     Ok(())
 }
 
-fn account(key: &str, seq: u64, value: &str) -> Result<AccountReport> {
+pub(super) fn account(key: &str, seq: u64, value: &str) -> Result<AccountReport> {
     let row: BalanceRow = row(value, "balance", key)?;
     // Parts are told apart from the right: no asset holds a `|`.
     let (account, asset) = key.rsplit_once('|').unwrap_or((key, ""));

@@ -9,7 +9,7 @@ use enact_core::verify::Finding;
 use enact_store::Reader;
 use serde::Serialize;
 
-use super::outside::{Components, Signatures};
+use super::outside::{Adopting, Components, Signatures};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::lanes::in_order;
@@ -119,7 +119,8 @@ impl Rebuild<'_> {
                     return Ok(());
                 }
             };
-            let outside = Components { engine: self.engine, modules: &ruled.modules, signatures };
+            let components = Components { engine: self.engine, modules: &ruled.modules, signatures };
+            let outside = Adopting { components, view: &view };
             let context = EntryContext { origin: &entry.origin, at: &entry.at, protocol: entry.protocol, seq };
             match judge(&ruled.protocol, &self.state, &outside, &context, &entry.records) {
                 Err(error) => {

@@ -34,7 +34,7 @@ fn schema(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()
 }
 
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 13] = [
     ("IN_", "intent"),
     ("EV_", "event"),
     ("WF_", "workflow"),
@@ -47,6 +47,7 @@ const KINDS: [(&str, &str); 12] = [
     ("AS_", "assets"),
     ("LI_", "listener"),
     ("QC_", "queue"),
+    ("VW_", "view"),
 ];
 
 /// The shipped modules by name; which bytes they have is of no concern here.
@@ -103,7 +104,7 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         assert_eq!(files.len(), there, "{}", examples.display());
         told += 1;
     }
-    assert_eq!(told, 9);
+    assert_eq!(told, 10);
 }
 
 #[test]

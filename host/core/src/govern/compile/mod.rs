@@ -22,13 +22,14 @@ use super::contract::declare::ContractDecl;
 use super::declare::{AssetsDecl, LifecycleDecl, MatrixDecl};
 use super::problem::Problem;
 use super::rules::Protocol;
+use super::view::{self, ViewDecl};
 use crate::hash::Digest;
 
 /// Most characters of a word that is part of a key.
 const MAX_WORD_BYTES: usize = 128;
 
 impl Protocol {
-    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_` and `QC_` are passed over.
+    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_`, `QC_` and `VW_` are passed over.
     ///
     /// # Errors
     /// Everything that does not fit together, sorted.
@@ -48,10 +49,15 @@ impl Protocol {
         let lifecycles: Vec<LifecycleDecl> = read(&artifacts, "LC_", &mut problems);
         let matrices: Vec<MatrixDecl> = read(&artifacts, "AM_", &mut problems);
         let contracts: Vec<ContractDecl> = read(&artifacts, "QC_", &mut problems);
+        let views: Vec<ViewDecl> = read(&artifacts, "VW_", &mut problems);
         assets::add(&mut rules, &assets, &lifecycles, &mut problems);
         lifecycle::add(&mut rules, &lifecycles, &mut problems);
         matrix::add(&mut rules, &matrices, &mut problems);
         contract::add(&mut rules, &lifecycles, &contracts, &mut problems);
+        view::add(&mut rules, &lifecycles, views, &mut problems);
+        for (code, artifact) in &artifacts {
+            rules.freeze(code, artifact);
+        }
         if problems.is_empty() {
             return Ok(rules);
         }
@@ -62,7 +68,7 @@ impl Protocol {
 }
 
 /// A declaration that names itself.
-trait Coded: DeserializeOwned {
+pub(super) trait Coded: DeserializeOwned {
     fn code(&self) -> &str;
 }
 
@@ -112,7 +118,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// Complains about what is no word.
-fn word(artifact: &str, at: &str, text: &str, problems: &mut Vec<Problem>) {
+pub(super) fn word(artifact: &str, at: &str, text: &str, problems: &mut Vec<Problem>) {
     if !is_word(text) {
         let detail = format!("`{text}` is not a word of 1 to {MAX_WORD_BYTES} letters, digits, `_`, `.` and `-`");
         problems.push(Problem::error("bad_word", artifact, at.to_owned(), detail));

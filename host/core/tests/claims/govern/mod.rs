@@ -2,8 +2,10 @@
 
 mod codes;
 mod flow;
+mod frozen;
 mod mixed;
 mod queue;
 mod rules;
 mod threads;
+mod views;
 pub(crate) mod world;

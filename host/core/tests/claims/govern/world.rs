@@ -149,6 +149,22 @@ impl Outside for Told {
     }
 }
 
+/// The same, and these snapshots are there.
+pub(crate) struct Knows<'a>(pub(crate) &'a [Protocol]);
+
+impl Outside for Knows<'_> {
+    fn invariant(&self, module: &str, capability: &str, input: &Value) -> Result<Holds, Undecided> {
+        Told.invariant(module, capability, input)
+    }
+
+    fn redefined(&self, rules: &Protocol, next: &Digest) -> Result<Option<String>, Undecided> {
+        match self.0.iter().find(|known| known.snapshot() == next) {
+            Some(known) => Ok(rules.redefined(known)),
+            None => Told.redefined(rules, next),
+        }
+    }
+}
+
 /// The key of an actor, by its name.
 pub(crate) fn key(name: &str) -> SigningKey {
     SigningKey::from_bytes(&digest(name).bytes)
@@ -158,6 +174,8 @@ pub(crate) fn key(name: &str) -> SigningKey {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) rules: Protocol,
+    /// Every protocol that is or was in force, and one that may be, where that matters.
+    pub(crate) known: Vec<Protocol>,
     pub(crate) state: State,
     pub(crate) head: Head,
     pub(crate) entries: Vec<Entry>,
@@ -182,7 +200,7 @@ impl World {
 
     pub(crate) fn unfounded() -> Self {
         let rules = compile(&artifacts()).unwrap();
-        Self { rules, state: State::new(), head: Head::empty(), entries: Vec::new(), at: "2026-04-17T10:00:00Z".into() }
+        Self { rules, known: Vec::new(), state: State::new(), head: Head::empty(), entries: Vec::new(), at: "2026-04-17T10:00:00Z".into() }
     }
 
     pub(crate) fn founding(&self, name: &str) -> Record {
@@ -256,7 +274,7 @@ impl World {
     }
 
     pub(crate) fn append(&mut self, draft: Draft) -> Said {
-        let Appended { sealed, delta, .. } = append(&self.rules, &self.state, &Told, &self.head, ORIGIN, &draft)?;
+        let Appended { sealed, delta, .. } = append(&self.rules, &self.state, &Knows(&self.known), &self.head, ORIGIN, &draft)?;
         let entry = Entry::parse(&sealed.bytes).unwrap();
         self.head = sealed.head;
         self.state.apply(delta);
