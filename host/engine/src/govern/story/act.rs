@@ -1,7 +1,6 @@
 //! Steps of a story that are not proposals: work on items of the queue, looking at what came of it, and verifying.
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
 
 use enact_wasm::Backend;
 use serde::Deserialize;
@@ -10,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::examine::AuditOptions;
-use crate::queue::{QueueId, WorkEvent, WorkOptions, WorkReport};
+use crate::queue::{QueueId, StopSign, WorkEvent, WorkOptions, WorkReport};
 
 /// Lines of an item that a story looks at.
 const LINES_MAX: u64 = 1_000;
@@ -83,7 +82,7 @@ impl Act {
             }
             Self::Work {} => {
                 let options = WorkOptions { actor: actor.to_owned(), once: true, ..WorkOptions::default() };
-                Seen::Done(worked(engine.work(&options, &AtomicBool::new(false), &|_: &WorkEvent| {})?))
+                Seen::Done(worked(engine.work(&options, &StopSign::new(), &|_: &WorkEvent| {})?))
             }
             Self::Start { item, worker } => Seen::Done(engine.queue_start(actor, &id(item)?, worker)?.item.text("status").to_owned()),
             Self::Retry { item, worker, reason } => {
@@ -163,7 +162,7 @@ fn worked(report: WorkReport) -> String {
 
 fn summed(engine: &Engine) -> Result<String> {
     let mut counts = [0_u64; 3];
-    for summary in engine.queue_summary(&[])? {
+    for summary in engine.queue_summary(&[], |_| {})? {
         for (count, more) in counts.iter_mut().zip([summary.queued, summary.executed, summary.fulfilled]) {
             *count = count.saturating_add(more);
         }
