@@ -2,8 +2,11 @@
 use super::crew::{ACTIONS, CAST, Crew, OPERATOR, WAY, operator, subject};
 use super::model::Model;
 
+/// A way by name: steps of the way, and what comes then.
+type Branch = (&'static str, usize, &'static [(&'static str, &'static str)]);
+
 /// Ways that end elsewhere: how many steps of the way are taken first, and which come then.
-const BRANCHES: [(&str, usize, &[(&str, &str)]); 8] = [
+const BRANCHES: [Branch; 8] = [
     ("a request is withdrawn", 1, &[("REQUEST.WITHDRAW", "ira")]),
     ("a task is rejected", 4, &[("TASK.REJECT", "sol")]),
     ("a task is closed before it is assigned", 5, &[("TASK.CLOSE", "sol")]),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use enact_core::entry::{Entry, Record};
-use enact_core::govern::{Alone, Protocol};
+use enact_core::govern::Protocol;
 use enact_core::hash::Digest;
 use enact_core::note;
 use enact_core::verify::{Finding, Verifier};
@@ -12,7 +12,7 @@ use enact_guest_sdk::Answer;
 use serde::{Deserialize, Serialize};
 
 use crate::carry::Carried;
-use crate::snapshot::Lock;
+use crate::snapshot::{Given, Lock};
 
 const SUCCESS: &str = "SUCCESS";
 const VIOLATION: &str = "VIOLATION";
@@ -90,7 +90,7 @@ fn verify(ledger: Ledger<'_>) -> Option<Verified> {
         };
         let Some(entry) = entry else { continue };
         carried.judged = carried.judged.saturating_add(u64::from(!entry.records.iter().all(Record::is_run)));
-        findings.extend(carried.fold.feed(&|snapshot| rules.get(snapshot), &Alone, &entry).err());
+        findings.extend(carried.fold.feed(&|snapshot| rules.get(snapshot), &Given(&rules), &entry).err());
     }
     if let Some(signed) = &ledger.checkpoint {
         findings.extend(held(&verifier, &ledger.origin, signed));

@@ -58,7 +58,6 @@ impl Protocol {
             decisions: None,
             contracts: BTreeMap::new(),
             frozen: BTreeMap::new(),
-            views: BTreeMap::new(),
         }
     }
 }

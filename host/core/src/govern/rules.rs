@@ -12,7 +12,6 @@ use super::contract::Contract;
 use super::declare::{AssetClass, InvariantDecl, RowDecl, Step};
 use super::expr::Expr;
 use super::field::Field;
-use super::view::View;
 use crate::entry::Kind;
 use crate::hash::Digest;
 use crate::time::Instant;
@@ -36,8 +35,6 @@ pub struct Protocol {
     pub(super) contracts: BTreeMap<String, Contract>,
     /// Artifacts that no later snapshot may have otherwise, by their codes.
     pub(super) frozen: BTreeMap<String, Value>,
-    /// Views by their names.
-    pub(super) views: BTreeMap<String, View>,
 }
 
 /// A record type.

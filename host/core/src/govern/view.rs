@@ -1,7 +1,7 @@
 //! `VW_`: what people are shown of the subjects of one type. A view reads; nothing is decided by it, and no record can name one.
 //!
 //! Columns are expressions over a subject as it stands: its name, its state and what it keeps. Another subject is out of reach, so a view
-//! of one stage cannot show what belongs to another.
+//! of one stage cannot show what belongs to another. Whoever judges compiles no view: it is asked for by whoever shows one.
 
 use alloc::borrow::ToOwned as _;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -13,8 +13,7 @@ use core::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::compile::{Coded, word};
-use super::declare::LifecycleDecl;
+use super::compile::word;
 use super::expr::{Expr, Reference, Scope};
 use super::near::nearest;
 use super::problem::Problem;
@@ -70,12 +69,6 @@ pub struct ColumnDecl {
     pub value: Value,
 }
 
-impl Coded for ViewDecl {
-    fn code(&self) -> &str {
-        &self.code
-    }
-}
-
 /// A view, compiled against the lifecycles of its snapshot.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -87,24 +80,9 @@ pub struct View {
     order: Vec<(usize, bool)>,
 }
 
-/// Compiles the views of a snapshot.
-pub(super) fn add(rules: &mut Protocol, lifecycles: &[LifecycleDecl], decls: Vec<ViewDecl>, problems: &mut Vec<Problem>) {
-    for decl in decls {
-        word(&decl.code, "name", &decl.name, problems);
-        let mut reading = Reading { rules, lifecycles, decl: &decl, problems };
-        let view = reading.view();
-        if let Some(other) = rules.views.get(&decl.name) {
-            let detail = format!("`{}` has the name `{}` already", other.decl.code, decl.name);
-            problems.push(Problem::error("duplicate_view", &decl.code, "name", detail));
-        }
-        rules.views.insert(decl.name.clone(), View { decl, ..view });
-    }
-}
-
 /// A view on its way.
 struct Reading<'a> {
     rules: &'a Protocol,
-    lifecycles: &'a [LifecycleDecl],
     decl: &'a ViewDecl,
     problems: &'a mut Vec<Problem>,
 }
@@ -116,6 +94,7 @@ impl<'a> Reading<'a> {
 
     fn view(&mut self) -> View {
         let decl = self.decl;
+        word(&decl.code, "name", &decl.name, self.problems);
         self.subject();
         let only = decl.only.iter().enumerate().filter_map(|(nth, filter)| {
             let at = format!("where.{nth}");
@@ -203,24 +182,39 @@ impl<'a> Reading<'a> {
 
     /// What a subject of the type keeps.
     fn kept(&self) -> Vec<&'a String> {
-        let declared = self.lifecycles.iter().filter(|decl| decl.subject == self.decl.subject);
-        let fields = declared.flat_map(|decl| decl.actions.values()).flat_map(|action| &action.fields);
+        let declared = self.rules.lifecycles().filter(|lifecycle| lifecycle.subject == self.decl.subject);
+        let fields = declared.flat_map(|lifecycle| lifecycle.actions.values()).flat_map(|action| &action.fields);
         let names: BTreeSet<&String> = fields.filter(|(_, field)| field.keep).map(|(name, _)| name).collect();
         names.into_iter().collect()
     }
 }
 
 impl Protocol {
-    /// The views by their names.
-    #[must_use]
-    pub const fn views(&self) -> &BTreeMap<String, View> {
-        &self.views
-    }
-
-    /// The view with this name or code.
-    #[must_use]
-    pub fn view(&self, name: &str) -> Option<&View> {
-        self.views.get(name).or_else(|| self.views.values().find(|view| view.decl.code == name))
+    /// Compiles views of the snapshot, by their names.
+    ///
+    /// # Errors
+    /// Everything that does not fit these rules, sorted.
+    pub fn views<'a>(&self, artifacts: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<BTreeMap<String, View>, Vec<Problem>> {
+        let (mut views, mut problems) = (BTreeMap::<String, View>::new(), Vec::new());
+        for (code, artifact) in artifacts {
+            let decl = match ViewDecl::deserialize(artifact) {
+                Ok(decl) => decl,
+                Err(error) => {
+                    problems.push(Problem::error("bad_shape", code, "", error.to_string()));
+                    continue;
+                }
+            };
+            let view = Reading { rules: self, decl: &decl, problems: &mut problems }.view();
+            if let Some(other) = views.insert(decl.name.clone(), view) {
+                let detail = format!("`{}` has the name `{}` already", other.decl.code, decl.name);
+                problems.push(Problem::error("duplicate_view", code, "name", detail));
+            }
+        }
+        if problems.is_empty() {
+            return Ok(views);
+        }
+        Problem::sort(&mut problems);
+        Err(problems)
     }
 }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use enact_core::govern::{self, Protocol};
+use enact_core::govern::{self, Protocol, View};
 use enact_core::hash::Digest;
 use enact_flow::artifact::Artifact;
 use enact_flow::problem::{Level, Problem};
@@ -10,23 +10,26 @@ use enact_flow::snapshot::Snapshot;
 
 use crate::error::{EngineError, Result};
 
-/// The rules of one snapshot with the modules that their invariants name.
+/// The rules of one snapshot with the modules that their invariants name, and what it shows.
 #[derive(Debug)]
 pub struct Ruled {
     /// The compiled rules.
     pub protocol: Protocol,
     /// Digest of each module by name, as sealed.
     pub modules: BTreeMap<String, String>,
+    /// The views by name.
+    pub views: BTreeMap<String, View>,
 }
 
 impl Ruled {
     /// Compiles what a snapshot says about governance.
     pub fn new(snapshot: &Snapshot) -> Result<Self> {
         let hash: Digest = snapshot.hash().parse().map_err(|_| EngineError::Internal { detail: "a snapshot without a hash".to_owned() })?;
-        let protocol = Protocol::compile(hash, snapshot.governance())
-            .map_err(|problems| EngineError::Protocol { problems: problems.into_iter().map(problem).collect() })?;
+        let fits = |problems: Vec<govern::Problem>| EngineError::Protocol { problems: problems.into_iter().map(problem).collect() };
+        let protocol = Protocol::compile(hash, snapshot.governance()).map_err(fits)?;
+        let views = protocol.views(snapshot.governance().filter(|(code, _)| code.starts_with("VW_"))).map_err(fits)?;
         let modules = snapshot.modules().map(|(name, digest)| (name.to_owned(), digest.to_owned())).collect();
-        Ok(Self { protocol, modules })
+        Ok(Self { protocol, modules, views })
     }
 
     /// What is unwise about the rules, worst first.

@@ -61,7 +61,7 @@ impl Engine {
         let mut reader = self.store().reader()?;
         let moment = reader.moment(None)?;
         let ruled = self.rules(&self.in_force(&moment)?, &moment)?;
-        Ok(ruled.protocol.views().values().map(summary).collect())
+        Ok(ruled.views.values().map(summary).collect())
     }
 
     /// What a view shows, now or as entry `at` left the ledger, of those whose columns are equal to what `only` says of them.
@@ -72,7 +72,8 @@ impl Engine {
         let mut reader = self.store().reader()?;
         let mut moment = reader.moment(None)?;
         let ruled = self.rules(&self.in_force(&moment)?, &moment)?;
-        let view = ruled.protocol.view(name).ok_or_else(|| EngineError::NoView { view: name.to_owned() })?;
+        let view = ruled.views.get(name).or_else(|| ruled.views.values().find(|view| view.decl.code == name));
+        let view = view.ok_or_else(|| EngineError::NoView { view: name.to_owned() })?;
         let mut wanted = Vec::with_capacity(only.len());
         for (column, value) in only {
             let nth = view.column(column).ok_or_else(|| EngineError::ViewColumn {

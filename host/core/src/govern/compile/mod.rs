@@ -22,14 +22,13 @@ use super::contract::declare::ContractDecl;
 use super::declare::{AssetsDecl, LifecycleDecl, MatrixDecl};
 use super::problem::Problem;
 use super::rules::Protocol;
-use super::view::{self, ViewDecl};
 use crate::hash::Digest;
 
 /// Most characters of a word that is part of a key.
 const MAX_WORD_BYTES: usize = 128;
 
 impl Protocol {
-    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_`, `QC_` and `VW_` are passed over.
+    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_`, `QC_` are passed over.
     ///
     /// # Errors
     /// Everything that does not fit together, sorted.
@@ -49,12 +48,10 @@ impl Protocol {
         let lifecycles: Vec<LifecycleDecl> = read(&artifacts, "LC_", &mut problems);
         let matrices: Vec<MatrixDecl> = read(&artifacts, "AM_", &mut problems);
         let contracts: Vec<ContractDecl> = read(&artifacts, "QC_", &mut problems);
-        let views: Vec<ViewDecl> = read(&artifacts, "VW_", &mut problems);
         assets::add(&mut rules, &assets, &lifecycles, &mut problems);
         lifecycle::add(&mut rules, &lifecycles, &mut problems);
         matrix::add(&mut rules, &matrices, &mut problems);
         contract::add(&mut rules, &lifecycles, &contracts, &mut problems);
-        view::add(&mut rules, &lifecycles, views, &mut problems);
         for (code, artifact) in &artifacts {
             rules.freeze(code, artifact);
         }
@@ -68,7 +65,7 @@ impl Protocol {
 }
 
 /// A declaration that names itself.
-pub(super) trait Coded: DeserializeOwned {
+trait Coded: DeserializeOwned {
     fn code(&self) -> &str;
 }
 

@@ -1,9 +1,10 @@
 //! Views: what does not compile, what one shows of a subject, and in which order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use enact_core::govern::View;
 use enact_core::govern::row::SubjectRow;
+use enact_core::govern::{Problem, View};
 use enact_core::state::Space;
 use serde_json::{Value, json};
 
@@ -17,16 +18,14 @@ fn open_orders() -> Value {
         "order": ["-amount", "order"]})
 }
 
-fn with(view: Value) -> Vec<(String, Value)> {
-    let mut all = artifacts();
-    all.push((view["code"].as_str().unwrap().to_owned(), view));
-    all
+fn compiled(views: &[Value]) -> Result<BTreeMap<String, View>, Vec<Problem>> {
+    compile(&artifacts()).unwrap().views(views.iter().map(|view| (view["code"].as_str().unwrap(), view)))
 }
 
 fn problems(change: impl FnOnce(&mut Value)) -> Vec<&'static str> {
     let mut view = open_orders();
     change(&mut view);
-    compile(&with(view)).map_or_else(|problems| problems.into_iter().map(|problem| problem.code).collect(), |_| vec![])
+    compiled(&[view]).map_or_else(|problems| problems.into_iter().map(|problem| problem.code).collect(), |_| vec![])
 }
 
 #[test]
@@ -53,11 +52,9 @@ fn q_11_a_view_that_names_what_is_not_declared_does_not_compile() {
     ] {
         assert!(found.contains(&expected), "expected {expected}, found {found:?}");
     }
-    let mut twice = with(open_orders());
     let mut other = open_orders();
     other["code"] = json!("VW_OTHER_V0");
-    twice.push(("VW_OTHER_V0".to_owned(), other));
-    assert_eq!(compile(&twice).unwrap_err()[0].code, "duplicate_view");
+    assert_eq!(compiled(&[open_orders(), other]).unwrap_err()[0].code, "duplicate_view");
 }
 
 /// What a view shows of all subjects of its type, in its order.
@@ -75,7 +72,7 @@ fn shown(world: &World, view: &View) -> Vec<Vec<Value>> {
 
 #[test]
 fn a_view_shows_the_subjects_of_its_type_in_its_states_and_its_order() {
-    let mut world = World { rules: compile(&with(open_orders())).unwrap(), ..World::new() };
+    let mut world = World::new();
     for (id, amount, label) in [("a", "9", Some("x")), ("b", "100", None), ("c", "9", None), ("d", "20", None)] {
         let mut payload = json!({"amount": amount});
         if let Some(label) = label {
@@ -83,9 +80,7 @@ fn a_view_shows_the_subjects_of_its_type_in_its_states_and_its_order() {
         }
         world.say(vec![world.ann("ORDER.OPEN", &format!("Order:{id}"), payload)]).unwrap();
     }
-    let view = world.rules.view("orders").unwrap().clone();
-    assert_eq!(world.rules.view("VW_ORDERS_V0").unwrap().decl, view.decl);
-    assert!(world.rules.view("other").is_none());
+    let view = compiled(&[open_orders()]).unwrap().remove("orders").unwrap();
     let orders = |world: &World| -> Vec<String> { shown(world, &view).iter().map(|row| row[0].as_str().unwrap().to_owned()).collect() };
     // 100 is more than 20, though its text comes before.
     assert_eq!(orders(&world), ["b", "d", "a", "c"]);
@@ -110,8 +105,7 @@ fn a_view_shows_the_subjects_of_its_type_in_its_states_and_its_order() {
     // Conditions of the view's own.
     let mut only = open_orders();
     only["where"] = json!([{"field": "$.kept.amount", "values": ["9", "20"]}]);
-    let rules = compile(&with(only)).unwrap();
-    let view = rules.view("orders").unwrap();
-    assert_eq!(shown(&world, view).len(), 2);
+    let view = compiled(&[only]).unwrap().remove("orders").unwrap();
+    assert_eq!(shown(&world, &view).len(), 2);
     assert_eq!(view.compare(&[json!("z"), Value::Null, json!("9")], &[json!("a"), Value::Null, json!("20")]), Ordering::Greater);
 }
