@@ -10,7 +10,7 @@ pub(crate) use record::is_name;
 pub use record::{Kind, Posting, Record, Side};
 use seal::check_entry;
 pub use seal::{Draft, Head, Sealed, seal};
-pub(crate) use seal::{check_receipts, prepare, write};
+pub(crate) use seal::{Decided, check_receipts, prepare, write};
 
 use alloc::string::String;
 use alloc::vec::Vec;
