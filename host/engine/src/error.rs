@@ -95,6 +95,10 @@ pub enum EngineError {
     Queue { code: &'static str, detail: String, hint: Option<&'static str> },
     #[error("refused: {}", .0.detail)]
     Refused(Box<crate::govern::RefusedProposal>),
+    #[error("no record `{record}` in this ledger")]
+    NoRecord { record: String },
+    #[error("the ledger has no index over record hashes")]
+    NoLinks,
     #[error("no run `{run}` in this ledger")]
     NoRun { run: String },
     #[error("no entry {seq} in this ledger of {size}")]
@@ -157,6 +161,8 @@ impl EngineError {
             Self::NoSnapshot { .. } => "no_snapshot",
             Self::NoStory { .. } => "no_story",
             Self::Refused(refused) => &refused.code,
+            Self::NoRecord { .. } => "no_record",
+            Self::NoLinks => "no_links",
             Self::NoRun { .. } => "no_run",
             Self::NoEntry { .. } => "no_entry",
             Self::EmptyLedger => "ledger_empty",
@@ -206,6 +212,8 @@ impl EngineError {
             | Self::NoAccount { .. }
             | Self::NoSnapshot { .. }
             | Self::NoStory { .. }
+            | Self::NoRecord { .. }
+            | Self::NoLinks
             | Self::NoRun { .. }
             | Self::NoEntry { .. }
             | Self::EmptyLedger
@@ -270,6 +278,8 @@ impl EngineError {
                 }
                 return own.or_else(|| Some("`enact explain` shows every row that was looked at; nothing was appended".to_owned()));
             }
+            Self::NoRecord { .. } => "records have a hash, not an entry or a document; see `enact history SUBJECT`".to_owned(),
+            Self::NoLinks => "open the ledger once where it can be written: that makes the index".to_owned(),
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
