@@ -83,6 +83,8 @@ pub enum EngineError {
     ActorName { actor: String },
     #[error("this workspace holds no key of `{actor}` (`{file}`)")]
     NoActorKey { actor: String, file: String },
+    #[error("`{listener}` queues items, and nobody is named who proposes them")]
+    NoListenerActor { listener: String },
     #[error("no subject `{subject}` in this ledger")]
     NoSubject { subject: String },
     #[error("nothing was ever posted to `{account}`")]
@@ -156,6 +158,7 @@ impl EngineError {
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
+            Self::NoListenerActor { .. } => "listener_actor",
             Self::NoSubject { .. } => "no_subject",
             Self::NoAccount { .. } => "no_account",
             Self::NoSnapshot { .. } => "no_snapshot",
@@ -208,6 +211,7 @@ impl EngineError {
             | Self::Proposal { .. }
             | Self::ActorName { .. }
             | Self::NoActorKey { .. }
+            | Self::NoListenerActor { .. }
             | Self::NoSubject { .. }
             | Self::NoAccount { .. }
             | Self::NoSnapshot { .. }
@@ -265,6 +269,7 @@ impl EngineError {
                 "use up to 64 letters, digits, `-`, `_`, `.` and `@`, with or without `Actor:` before them".to_owned()
             }
             Self::NoActorKey { .. } => "propose from the workspace where the key is, or pass a record that is signed".to_owned(),
+            Self::NoListenerActor { .. } => "name an actor whose key is here with `--as`".to_owned(),
             Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
             Self::NoAccount { .. } => "list them with `enact accounts`".to_owned(),
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),

@@ -4,6 +4,7 @@
 //! - `gate`: what records mean for the queue; every proposal comes through here, so nothing gets around it.
 //! - `worker`, with `run` and `commit`: the driver of the pure worker.
 //! - `hand`: what people do: add, validate, start, retry, void, settle, fulfill.
+//! - `heard`: items that follow from a record that a listener heard.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `export`: reading.
 mod class;
@@ -11,6 +12,7 @@ mod commit;
 mod export;
 mod gate;
 mod hand;
+mod heard;
 mod item;
 mod rebuild;
 mod run;
@@ -25,3 +27,4 @@ pub use view::{Filter, LineReport, Shown, Summary};
 pub use worker::{WorkEvent, WorkOptions, WorkReport};
 
 pub(crate) use gate::{After, Left, Stop};
+pub(crate) use heard::{Hand, Queueing};
