@@ -203,12 +203,13 @@ impl Reader {
         Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), all))
     }
 
-    /// How many rows the index has. Linear in it.
+    /// How many rows the index has for the entries below `size`. Linear in all rows.
     ///
     /// # Errors
     /// Whatever SQLite reports.
-    pub fn link_count(&mut self) -> Result<u64, StoreError> {
-        let count = self.connection.prepare_cached("SELECT count(*) FROM links")?.query_row([], |row| row.get(0))?;
+    pub fn link_count(&mut self, size: u64) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM links WHERE seq < ?1")?;
+        let count = statement.query_row([bound(size)], |row| row.get(0))?;
         unsigned(count, "the number of links")
     }
 }

@@ -311,10 +311,11 @@ pub fn check(receipt: &[u8], key: &str) -> Result<ReceiptReport> {
     }
     let statement: Statement = serde_json::from_value(value).map_err(|e| broken("receipt_format", e.to_string()))?;
     claims(&statement, &name)?;
-    let Predicate { execution, receipt_hash, ledger, proof, .. } = statement.predicate;
+    let Statement { subject, predicate, .. } = statement;
+    let Predicate { execution, receipt_hash, ledger, proof, .. } = predicate;
     let mut not_checked = vec!["that the run gives the same results again (`enact audit`)", "that its records were allowed (`enact verify --rebuild`)"];
     let proved_in = match &proof {
-        Some(proof) => Some(proved(proof, &execution, &ledger, key)?),
+        Some(proof) => Some(proved(proof, &execution, &ledger, &subject, key)?),
         None => {
             not_checked.push("that the entry is under a signed checkpoint (export it with `--proof`)");
             None
@@ -363,14 +364,15 @@ fn claims(statement: &Statement, key_name: &str) -> Result<()> {
 }
 
 /// The entry is in the ledger, and is the one that the statement speaks of.
-fn proved(proof: &EntryProof, execution: &Execution, ledger: &Stored, key: &str) -> Result<u64> {
+fn proved(proof: &EntryProof, execution: &Execution, ledger: &Stored, subject: &[Subject], key: &str) -> Result<u64> {
     let report = offline::check_entry(proof, key)?;
     let entry = Entry::parse(proof.entry.as_bytes()).map_err(|r| broken(r.code(), r.to_string()))?;
     let hashes: std::result::Result<Vec<Digest>, _> = entry.records.iter().map(Record::hash).collect();
     let hashes = hashes.map_err(|e| broken(e.code(), e.to_string()))?;
     let said: Vec<Digest> = std::iter::once(execution.record).chain(execution.records.iter().map(|record| record.record)).collect();
     let leaf = Digest::sha256(leaf_hash(proof.entry.as_bytes()));
-    if hashes != said || (report.seq, leaf) != (ledger.seq, ledger.leaf) || report.hash != ledger.entry.to_string() || report.at != ledger.at {
+    let about = subjects(&execution.receipt.output, &Digest::sha256(sha256(proof.entry.as_bytes())), &leaf);
+    if hashes != said || subject != about || (report.seq, leaf) != (ledger.seq, ledger.leaf) || report.hash != ledger.entry.to_string() || report.at != ledger.at {
         return Err(broken("receipt_claims", "the entry that is proved is another one"));
     }
     Ok(report.size)

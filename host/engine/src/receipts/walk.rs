@@ -180,6 +180,14 @@ pub struct Link {
 }
 
 impl Engine {
+    /// Makes the index over record hashes anew. Answers how many rows it has.
+    ///
+    /// # Errors
+    /// Whatever keeps the ledger from being read or written.
+    pub fn reindex(&self) -> Result<u64> {
+        self.with_writer(|writer| Ok(writer.rebuild_links()?))
+    }
+
     /// Walks from a place in the ledger to what its records name, and to what names them.
     ///
     /// # Errors
