@@ -9,7 +9,7 @@ use crate::support::{Bench, NOW, commit, one, sign};
 use crate::tamper::findings;
 
 /// The format before the index had no such table.
-const NO_LINKS: &str = "DROP TABLE links; PRAGMA user_version = 4";
+const NO_LINKS: &str = "DROP TABLE links; PRAGMA user_version = 6";
 
 fn naming(run_id: &str, refs: &[(&str, Digest)]) -> Commit {
     let mut commit = commit(run_id);
