@@ -61,8 +61,7 @@ fn changed(change: impl Fn(&mut Value)) -> Scratch {
         },
     );
     for (actor, role) in [("carl", "clerk"), ("pam", "porter"), ("eve", "porter")] {
-        scratch.enact(&["actor", "new", actor, "--as", "ada", "--json"]).exits(0);
-        scratch.enact(&["actor", "grant", actor, "--role", role, "--as", "ada", "--json"]).exits(0);
+        scratch.enact(&["actor", "new", actor, "--role", role, "--as", "ada", "--json"]).exits(0);
     }
     scratch
 }
