@@ -22,7 +22,8 @@ fn queued() -> Scratch {
 
 fn changed(change: impl Fn(&mut Value)) -> Scratch {
     let kept = |type_: &str| json!({"type": type_, "required": true, "keep": true});
-    let fields = json!({"text": kept("text"), "by": kept("name"), "told_at": kept("text"), "heard": kept("digest"), "from_entry": kept("digest")});
+    let fields =
+        json!({"text": kept("text"), "by": kept("name"), "told_at": kept("text"), "heard": kept("digest"), "from_entry": kept("digest")});
     let artifacts = [
         json!({"code": "LC_NOTE_JOB_V0", "summary": "Notes that are passed on.", "record": "NOTE_JOB", "kind": "TRANSITION", "subject": "NoteJob",
             "states": {"OPEN": {}, "DONE": {"terminal": true}, "FAILED": {"terminal": true}, "VOID": {"terminal": true}},
@@ -110,7 +111,12 @@ fn b_15_b_21_each_record_becomes_one_item_and_redelivery_queues_nothing() {
     }
     assert_eq!(deliveries(&scratch.enact(&["listen", "--once", "--from", "0", "--as", "carl", "--json"]).exits(0)), Vec::<Value>::new());
     // Another actor, and a queue that was lost: the ledger has the items.
-    scratch.sql().execute_batch("DELETE FROM listeners; DELETE FROM queue_items; DELETE FROM queue_journal; DELETE FROM queue_kept; DELETE FROM queue_counts").unwrap();
+    scratch
+        .sql()
+        .execute_batch(
+            "DELETE FROM listeners; DELETE FROM queue_items; DELETE FROM queue_journal; DELETE FROM queue_kept; DELETE FROM queue_counts",
+        )
+        .unwrap();
     assert_eq!(listen(&scratch), Vec::<Value>::new());
     assert_eq!(entries(&scratch), before);
     scratch.enact(&["queue", "rebuild", "--json"]).exits(0);

@@ -258,7 +258,7 @@ fn pae(payload_type: &str, body: &[u8]) -> Vec<u8> {
 
 /// The Ed25519 key in a verifier key.
 fn key_of(verifier: &str) -> VerifyingKey {
-    let bytes = unbase64(verifier.rsplit('+').next().unwrap());
+    let bytes = unbase64(verifier.splitn(3, '+').nth(2).unwrap());
     assert_eq!(bytes[0], 1);
     VerifyingKey::from_bytes(bytes[1..].try_into().unwrap()).unwrap()
 }
@@ -279,14 +279,17 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn i_42_an_exported_receipt_says_what_was_executed_and_is_checked_without_a_workspace() {
     let (scratch, run) = carried_out();
-    let key = scratch.enact(&["-w", ".enact-demo-wst", "ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
+    let key =
+        scratch.enact(&["-w", ".enact-demo-wst", "ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
     let pilot = |args: &[&str]| scratch.enact(&[PILOT, args].concat());
     pilot(&["receipts", &run, "--in-toto", "receipt.json", "--proof"]).exits(0);
     let text = std::fs::read_to_string(scratch.path().join("receipt.json")).unwrap();
     assert_eq!(pilot(&["receipts", &run, "--in-toto", "-", "--proof"]).exits(0).out, text, "the same each time");
     pilot(&["receipts", &run, "--in-toto", "receipt.json"]).exits(1);
     // Read by hand.
-    let statement = opened(&serde_json::from_str(&text).unwrap(), &key_of(&key));
+    let envelope: Value = serde_json::from_str(&text).unwrap();
+    let statement = opened(&envelope, &key_of(&key));
+    assert_eq!(envelope["signatures"][0]["keyid"], key.splitn(3, '+').take(2).collect::<Vec<_>>().join("+"));
     assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
     assert_eq!(statement["predicateType"], "enact:predicate/execution-receipt/v1");
     let shown = pilot(&["show", &run, "--json"]).exits(0).json();
@@ -326,7 +329,8 @@ fn i_42_an_exported_receipt_says_what_was_executed_and_is_checked_without_a_work
 #[test]
 fn i_42_an_exported_receipt_that_was_altered_or_contradicts_itself_does_not_hold() {
     let (scratch, run) = carried_out();
-    let key = scratch.enact(&["-w", ".enact-demo-wst", "ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
+    let key =
+        scratch.enact(&["-w", ".enact-demo-wst", "ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
     let text = scratch.enact(&["-w", ".enact-demo-wst", "receipts", &run, "--in-toto", "-", "--proof"]).exits(0).out;
     let envelope: Value = serde_json::from_str(&text).unwrap();
     let check = |envelope: &Value, key: &str| {
@@ -348,7 +352,12 @@ fn i_42_an_exported_receipt_that_was_altered_or_contradicts_itself_does_not_hold
     // Another ledger's key.
     let twin = Scratch::init();
     let foreign = twin.enact(&["ledger", "checkpoint", "--json"]);
-    let foreign = if foreign.code == 0 { foreign } else { twin.register("jane"); twin.enact(&["ledger", "checkpoint", "--json"]).exits(0) };
+    let foreign = if foreign.code == 0 {
+        foreign
+    } else {
+        twin.register("jane");
+        twin.enact(&["ledger", "checkpoint", "--json"]).exits(0)
+    };
     assert_eq!(check(&envelope, foreign.json()["key"].as_str().unwrap()), altered("receipt_signature"));
     // Signed by whoever owns the ledger, and still not true to itself.
     let seed = std::fs::read_to_string(seed_file(&scratch)).unwrap();

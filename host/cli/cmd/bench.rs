@@ -22,6 +22,8 @@ pub(crate) enum BenchCommand {
     Call(CallArgs),
     /// Governed entries of one record each, proposed as a stream and made durable in groups.
     Append(AppendArgs),
+    /// Walks along a chain of receipts, and from records anywhere in a ledger.
+    Receipts(ReceiptsArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -88,6 +90,20 @@ pub(crate) struct AppendArgs {
     dir: PathBuf,
 }
 
+/// Walks.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptsArgs {
+    /// Entries in the ledger.
+    #[arg(long, default_value_t = 100_000)]
+    entries: u64,
+    /// Walks to measure.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    walks: u64,
+    /// Folder for the scratch workspace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// A ledger to go over.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -137,6 +153,12 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
                 group: args.group,
             };
             let figures = bench::append(&args.dir, &load, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Receipts(args) => {
+            let bar = ui.bar(args.entries, "entries");
+            let figures = bench::receipts(&args.dir, args.entries, args.walks, |n| bar.inc(n))?;
             bar.finish_and_clear();
             print(ui, &figures)?;
         }

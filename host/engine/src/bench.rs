@@ -1,6 +1,8 @@
 //! Measurements of the real engine on the real store: no shortcut that any other run would not take.
 //!
 //! Every figure comes from a workspace of its own, made for the measurement and removed after it.
+mod receipts;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,6 +20,8 @@ use crate::examine::AuditOptions;
 use crate::govern::{Held, Proposed, Stream};
 use crate::pool::Load;
 use crate::workspace::Workspace;
+
+pub use receipts::{ReceiptFigures, receipts};
 
 /// Code of the generated workflow.
 const WORKFLOW: &str = "WF_BENCH_GENERATED_V0";

@@ -9,8 +9,8 @@ mod seal;
 pub(crate) use record::is_name;
 pub use record::{Kind, Posting, Record, Side};
 use seal::check_entry;
-pub use seal::{Draft, Head, Sealed, seal};
 pub(crate) use seal::{Decided, check_receipts, prepare, write};
+pub use seal::{Draft, Head, Sealed, seal};
 
 use alloc::string::String;
 use alloc::vec::Vec;

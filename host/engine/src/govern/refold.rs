@@ -48,15 +48,8 @@ impl Engine {
             Ok(move |chunk: u64| self.check_signatures(&mut reader, (chunk * CHUNK)..size.min((chunk + 1) * CHUNK)))
         };
         let linked = self.store().reader()?.has_links()?;
-        let mut rebuild = Rebuild {
-            engine: self,
-            state: State::new(),
-            judged: 0,
-            rows: 0,
-            links: linked.then_some(0),
-            walked: 0,
-            findings: Vec::new(),
-        };
+        let mut rebuild =
+            Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, links: linked.then_some(0), walked: 0, findings: Vec::new() };
         in_order(jobs, size.div_ceil(CHUNK), worker, |chunks| {
             let mut reader = self.store().reader()?;
             // Snapshots are read over a connection of their own: the walk below holds the first.

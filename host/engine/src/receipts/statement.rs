@@ -192,13 +192,12 @@ impl Engine {
             proof: prove.then(|| self.prove_entry(seq)).transpose()?,
         };
         let subject = subjects(&output, &Digest::sha256(sha256(&entry.bytes)), &leaf);
-        let statement =
-            Statement { type_: STATEMENT_TYPE.to_owned(), subject, predicate_type: PREDICATE_TYPE.to_owned(), predicate };
+        let statement = Statement { type_: STATEMENT_TYPE.to_owned(), subject, predicate_type: PREDICATE_TYPE.to_owned(), predicate };
         let body = bytes(&statement)?;
         let key = self.verifier_key();
-        // The last part of a verifier key is the key itself.
-        let keyid = key.rsplit_once('+').map_or(key.as_str(), |(id, _)| id);
-        let envelope = dsse::sign(PAYLOAD_TYPE, &body, keyid, self.ledger_key());
+        // `name+hash+key`; only the last part, which is base64, may hold another `+`.
+        let keyid: Vec<&str> = key.splitn(3, '+').take(2).collect();
+        let envelope = dsse::sign(PAYLOAD_TYPE, &body, &keyid.join("+"), self.ledger_key());
         let mut out = bytes(&envelope)?;
         // What this binary would not accept itself is not handed out.
         check(&out, &key)?;
@@ -293,8 +292,8 @@ fn bytes<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// # Errors
 /// [`EngineError::Json`] when it is not JSON, [`EngineError::Key`] when the key is none, [`EngineError::Altered`] when it does not hold.
 pub fn check(receipt: &[u8], key: &str) -> Result<ReceiptReport> {
-    let value =
-        canonical::parse(receipt.trim_ascii_end()).map_err(|e| EngineError::Json { what: "the receipt".to_owned(), detail: e.to_string() })?;
+    let value = canonical::parse(receipt.trim_ascii_end())
+        .map_err(|e| EngineError::Json { what: "the receipt".to_owned(), detail: e.to_string() })?;
     let (name, verifying) = note::decode_key(key).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
     let envelope: Envelope = serde_json::from_value(value).map_err(|_| broken("receipt_format", "it is no DSSE envelope"))?;
     if envelope.payload_type != PAYLOAD_TYPE {
@@ -302,7 +301,8 @@ pub fn check(receipt: &[u8], key: &str) -> Result<ReceiptReport> {
     }
     let body = dsse::open(&envelope, &verifying).ok_or_else(|| broken("receipt_signature", "no signature in it is by this key"))?;
     let value = canonical::check(&body).map_err(|e| broken(e.code(), e.to_string()))?;
-    let wrong_type = |what: &str, got: &serde_json::Value, known: &str| broken("receipt_format", format!("{what} is {got}, known is `{known}`"));
+    let wrong_type =
+        |what: &str, got: &serde_json::Value, known: &str| broken("receipt_format", format!("{what} is {got}, known is `{known}`"));
     for (member, known) in [("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)] {
         let got = value.get(member).unwrap_or(&serde_json::Value::Null);
         if got.as_str() != Some(known) {
@@ -313,7 +313,8 @@ pub fn check(receipt: &[u8], key: &str) -> Result<ReceiptReport> {
     claims(&statement, &name)?;
     let Statement { subject, predicate, .. } = statement;
     let Predicate { execution, receipt_hash, ledger, proof, .. } = predicate;
-    let mut not_checked = vec!["that the run gives the same results again (`enact audit`)", "that its records were allowed (`enact verify --rebuild`)"];
+    let mut not_checked =
+        vec!["that the run gives the same results again (`enact audit`)", "that its records were allowed (`enact verify --rebuild`)"];
     let proved_in = match &proof {
         Some(proof) => Some(proved(proof, &execution, &ledger, &subject, key)?),
         None => {
@@ -372,7 +373,12 @@ fn proved(proof: &EntryProof, execution: &Execution, ledger: &Stored, subject: &
     let said: Vec<Digest> = std::iter::once(execution.record).chain(execution.records.iter().map(|record| record.record)).collect();
     let leaf = Digest::sha256(leaf_hash(proof.entry.as_bytes()));
     let about = subjects(&execution.receipt.output, &Digest::sha256(sha256(proof.entry.as_bytes())), &leaf);
-    if hashes != said || subject != about || (report.seq, leaf) != (ledger.seq, ledger.leaf) || report.hash != ledger.entry.to_string() || report.at != ledger.at {
+    if hashes != said
+        || subject != about
+        || (report.seq, leaf) != (ledger.seq, ledger.leaf)
+        || report.hash != ledger.entry.to_string()
+        || report.at != ledger.at
+    {
         return Err(broken("receipt_claims", "the entry that is proved is another one"));
     }
     Ok(report.size)

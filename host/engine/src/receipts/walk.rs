@@ -394,7 +394,8 @@ impl Walk<'_> {
                 }
                 let (read, nth) = self.at(place)?;
                 let (Some(naming), Some(hash)) = (read.entry.records.get(nth), read.records.get(nth).copied()) else { continue };
-                let names: Vec<String> = named(naming).filter(|(_, digest)| **digest == step.hash).map(|(name, _)| name.to_owned()).collect();
+                let names: Vec<String> =
+                    named(naming).filter(|(_, digest)| **digest == step.hash).map(|(name, _)| name.to_owned()).collect();
                 for name in names {
                     self.reach(step, &hash, &name, (Rc::clone(&read), nth, hash));
                 }
@@ -569,8 +570,7 @@ fn carried(read: &Read, run: &Digest) -> Vec<(usize, Digest)> {
 
 /// Id of the run that a listener starts from a record.
 fn delivered(listener: &str, read: &Read, nth: usize) -> Result<String> {
-    let at: jiff::Timestamp =
-        read.entry.at.parse().map_err(|e: jiff::Error| altered(read.entry.seq, "entry_time", e.to_string()))?;
+    let at: jiff::Timestamp = read.entry.at.parse().map_err(|e: jiff::Error| altered(read.entry.seq, "entry_time", e.to_string()))?;
     Ok(run_id_of(at.as_microsecond(), &delivery_hash(listener, &read.hash, nth)))
 }
 

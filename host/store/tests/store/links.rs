@@ -115,8 +115,11 @@ fn an_entry_that_cannot_be_read_does_not_keep_an_older_file_from_being_opened() 
 
 #[test]
 fn b_27_an_altered_index_is_seen_and_made_anew_from_the_entries() {
-    for change in ["DELETE FROM links WHERE seq = 3", "UPDATE links SET prefix = prefix + 1 WHERE seq = 3", "UPDATE links SET seq = 1, pos = 7 WHERE seq = 3"]
-    {
+    for change in [
+        "DELETE FROM links WHERE seq = 3",
+        "UPDATE links SET prefix = prefix + 1 WHERE seq = 3",
+        "UPDATE links SET seq = 1, pos = 7 WHERE seq = 3",
+    ] {
         let (bench, hash) = linked();
         let written = rows(&bench);
         let named = naming("c", &[("cause", hash), ("same", hash)]);
