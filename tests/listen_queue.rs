@@ -206,7 +206,8 @@ fn b_21_an_id_that_somebody_has_taken_is_told_and_not_taken_for_the_item() {
     let id = failed[0]["queue_id"].as_str().unwrap();
     let digest = "blake3:0101010101010101010101010101010101010101010101010101010101010101";
     let payload = json!({"text": "mine", "by": "carl", "told_at": "now", "heard": digest, "from_entry": digest});
-    let record = json!({"type": "NOTE_JOB", "action": "NOTE_JOB.QUEUE", "subject": format!("NoteJob:{id}"), "payload": payload});
+    let record = json!({"type": "NOTE_JOB", "action": "NOTE_JOB.QUEUE", "subject": format!("NoteJob:{id}"), "payload": payload,
+        "refs": {"heard": digest}});
     let file = scratch.file("taken.json", &record.to_string());
     scratch.enact(&["propose", &file, "--as", "carl", "--json"]).exits(0);
     let heard = deliveries(&scratch.enact(&["listen", "--once", "--as", "carl", "--json"]).exits(3));

@@ -181,24 +181,28 @@ fn b_27_an_index_that_was_altered_is_found_shows_nothing_wrong_and_is_made_anew(
     let scratch = noted();
     let first = note(&scratch, "first", &json!({}));
     note(&scratch, "second", &json!({"cause": first}));
+    let third = note(&scratch, "third", &json!({}));
     let (whole, roots) = (walk(&scratch, &[], &[&first]), scratch.enact(&["verify", "--rebuild", "--json"]).exits(0).json());
     assert_eq!(whole["records"].as_array().unwrap().len(), 2);
     for change in [
         "DELETE FROM links WHERE kind = 1",
         "UPDATE links SET seq = 0 WHERE kind = 1",
-        "INSERT INTO links SELECT prefix, 1, 0, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
+        // As if the second named the third.
+        "INSERT INTO links SELECT prefix, 1, seq - 1, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
     ] {
         scratch.sql().execute(change, []).unwrap();
         let found = scratch.enact(&["verify", "--rebuild", "--json"]).exits(4).json();
         assert!(found["findings"].as_array().unwrap().iter().all(|finding| finding["code"] == "link_row"), "{change}: {found:#}");
-        sound(&walk(&scratch, &[], &[&first]), &stored(&scratch, ".enact"));
+        for from in [&first, &third] {
+            sound(&walk(&scratch, &[], &[from]), &stored(&scratch, ".enact"));
+        }
         scratch.enact(&["receipts", "--reindex", "--json"]).exits(0);
         assert_eq!(walk(&scratch, &[], &[&first])["links"], whole["links"], "{change}");
         let verified = scratch.enact(&["verify", "--rebuild", "--json"]).exits(0).json();
         assert_eq!(verified["state_roots"], roots["state_roots"]);
     }
     // An entry that is not what its leaf says is not shown.
-    scratch.sql().execute("UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'second', 'secund') AS BLOB) WHERE seq = (SELECT max(seq) FROM entries)", []).unwrap();
+    scratch.sql().execute("UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'second', 'secund') AS BLOB) WHERE seq = (SELECT max(seq) - 1 FROM entries)", []).unwrap();
     assert_eq!(refused(&scratch, &[&first]), (4, "entry_leaf".to_owned()));
 }
 
