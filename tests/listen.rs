@@ -15,12 +15,12 @@ const ENTRIES: usize = 8;
 const RECORDS: usize = 40;
 
 /// A pack with one statement that anybody registered may make, and a listener that puts each into an outbox.
-fn noted() -> Scratch {
+pub(crate) fn noted() -> Scratch {
     prepared(|_| {}, |_| {})
 }
 
 /// The same after something was done to the workspace and to the artifacts.
-fn prepared(prepare: impl Fn(&Workspace), change: impl Fn(&mut Value)) -> Scratch {
+pub(crate) fn prepared(prepare: impl Fn(&Workspace), change: impl Fn(&mut Value)) -> Scratch {
     let scratch = Scratch::init();
     let workspace = Workspace::open(&scratch.workspace()).unwrap();
     prepare(&workspace);
@@ -44,7 +44,7 @@ fn prepared(prepare: impl Fn(&Workspace), change: impl Fn(&mut Value)) -> Scratc
 }
 
 /// Appends entries with notes, and among them a record of the same type that is not listened for.
-fn say(scratch: &Scratch, entries: usize, records: usize) {
+pub(crate) fn say(scratch: &Scratch, entries: usize, records: usize) {
     for entry in 0..entries {
         let record = |nth: usize| {
             let (action, payload) =
@@ -67,7 +67,7 @@ fn outbox(scratch: &Scratch) -> Vec<Value> {
     rows.map(|text| serde_json::from_str(&text.unwrap()).unwrap()).collect()
 }
 
-fn runs(scratch: &Scratch) -> BTreeSet<String> {
+pub(crate) fn runs(scratch: &Scratch) -> BTreeSet<String> {
     let sql = scratch.sql();
     let mut statement = sql.prepare("SELECT run_id FROM runs").unwrap();
     let found: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -76,7 +76,7 @@ fn runs(scratch: &Scratch) -> BTreeSet<String> {
 }
 
 /// One line for each delivery.
-fn deliveries(ran: &Ran) -> Vec<Value> {
+pub(crate) fn deliveries(ran: &Ran) -> Vec<Value> {
     ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -333,6 +333,7 @@ fn b_21_a_listener_that_does_not_fit_the_protocol_is_neither_checked_nor_sealed(
         ("/payload/deposit", json!("$.payload.deposits"), "unknown_field"),
         ("/payload/deposit", json!("$.kept.deposit"), "unknown_field"),
         ("/payload/deposit", json!("$.nothing"), "bad_expression"),
+        // There is a workflow already.
         ("/queue", json!("QC_X_V0"), "bad_shape"),
     ] {
         let mut listener = original.clone();

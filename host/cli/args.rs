@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Settle(cmd::settle::SettleArgs),
     Fulfill(cmd::fulfill::FulfillArgs),
     Summary(cmd::summary::SummaryArgs),
+    Receipts(cmd::receipts::ReceiptsArgs),
     Listen(cmd::listen::ListenArgs),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),

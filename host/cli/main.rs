@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Settle(args) => cmd::settle::run(&ui, &cli.global, args),
         Command::Fulfill(args) => cmd::fulfill::run(&ui, &cli.global, args),
         Command::Summary(args) => cmd::summary::run(&ui, &cli.global, args),
+        Command::Receipts(args) => cmd::receipts::run(&ui, &cli.global, args),
         Command::Listen(args) => cmd::listen::run(&ui, &cli.global, args),
         Command::Demo(args) => cmd::demo::run(&ui, &cli.global, args),
         Command::Backup(args) => cmd::backup::run(&ui, &cli.global, args),

@@ -25,6 +25,8 @@ pub(crate) enum BenchCommand {
     Append(AppendArgs),
     /// Items of the execution queue from READY to SETTLED: validated, run, committed and settled.
     Queue(QueueArgs),
+    /// Walks along a chain of receipts, and from records anywhere in a ledger.
+    Receipts(ReceiptsArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -111,6 +113,20 @@ pub(crate) struct QueueArgs {
     dir: PathBuf,
 }
 
+/// Walks.
+#[derive(Debug, Args)]
+pub(crate) struct ReceiptsArgs {
+    /// Entries in the ledger.
+    #[arg(long, default_value_t = 100_000)]
+    entries: u64,
+    /// Walks to measure.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    walks: u64,
+    /// Folder for the scratch workspace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// A ledger to go over.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -167,6 +183,12 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
             let bar = ui.bar(args.behind.saturating_add(args.items), "items");
             let load = bench::QueueBench { items: args.items, behind: args.behind, workers: args.workers, batch: args.batch };
             let figures = bench::queue(&args.dir, &load, &|n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Receipts(args) => {
+            let bar = ui.bar(args.entries, "entries");
+            let figures = bench::receipts(&args.dir, args.entries, args.walks, |n| bar.inc(n))?;
             bar.finish_and_clear();
             print(ui, &figures)?;
         }

@@ -1,4 +1,4 @@
-//! `enact listen`: runs that follow from records, as the records come.
+//! `enact listen`: runs and items of queues that follow from records, as the records come.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -17,15 +17,18 @@ use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
 /// Failures of each listener that `--status` shows.
 const FAILURES_SHOWN: u64 = 5;
 
-/// Start one run for each committed record that a listener (LI_…) of the sealed protocol hears, exactly once.
+/// Start one run, or queue one item, for each committed record that a listener (LI_…) of the sealed protocol hears, exactly once.
 ///
-/// Goes on until it is interrupted (Ctrl-C, SIGTERM), which lets the run under way commit; it can be killed at any moment without a run
-/// lost or started twice, and several may listen at once. With --json it prints one line for each delivery.
+/// Goes on until it is interrupted (Ctrl-C, SIGTERM), which lets what is under way commit; it can be killed at any moment without a run or
+/// an item lost or made twice, and several may listen at once. Items are proposed as the actor of --as, under the matrix. With --json it prints one line for each delivery.
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
     /// The listeners; all of them without it.
     #[arg(value_name = "LI_…")]
     listeners: Vec<String>,
+    /// Who proposes the items of listeners that name a queue contract; this workspace holds the key.
+    #[arg(long = "as", value_name = "ACTOR")]
+    actor: Option<String>,
     /// Stop at the head of the ledger. Exit code 3 when a delivery failed.
     #[arg(long)]
     once: bool,
@@ -48,7 +51,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
         return status(ui, &open_read(global)?, &args.listeners);
     }
     let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
-    let mut listening = engine.listening(&args.listeners)?;
+    let mut listening = engine.listening(&args.listeners, args.actor.as_deref())?;
     let (interrupt, interrupted) = channel::<()>();
     static STOP: AtomicBool = AtomicBool::new(false);
     ctrlc::set_handler(move || {
@@ -64,7 +67,10 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
     if args.again || args.once {
         let pass = look(ui, &engine, &mut listening, &stop, args.again)?;
         if !ui.json() {
-            ui.line(format!("{} runs started, {} there already, {} deliveries failed", pass.started, pass.known, pass.failed))?;
+            ui.line(format!(
+                "{} runs started, {} items queued, {} there already, {} deliveries failed",
+                pass.started, pass.queued, pass.known, pass.failed
+            ))?;
         }
         return Ok(if pass.failed == 0 { Exit::Done } else { Exit::Refused });
     }
@@ -99,7 +105,15 @@ fn print(ui: &Ui, delivery: &Delivery) -> Result<()> {
     match (&delivery.entry, &delivery.exit, &delivery.failure) {
         (Some(entry), Some(exit), _) => ui.line(format!(
             "{GOOD}run{GOOD:#}       {place} {DIM}→ {} entry {}{DIM:#} {}/{}",
-            delivery.run_id, entry.seq, exit.class, exit.reason
+            delivery.run_id.as_deref().unwrap_or_default(),
+            entry.seq,
+            exit.class,
+            exit.reason
+        )),
+        (Some(entry), None, None) => ui.line(format!(
+            "{GOOD}queued{GOOD:#}    {place} {DIM}→ {} entry {}{DIM:#}",
+            delivery.queue_id.as_deref().unwrap_or_default(),
+            entry.seq
         )),
         (_, _, Some(failure)) => {
             let (style, word) = if delivery.outcome == Outcome::SetAside { (BAD, "set aside") } else { (WARN, "failed") };
@@ -118,8 +132,9 @@ fn status(ui: &Ui, engine: &Engine, only: &[String]) -> Result<Exit> {
         ui.document(&all)?;
         return Ok(Exit::Done);
     }
-    for ListenerStatus { listener, on, workflow, next, lag, failures } in &all {
-        ui.line(format!("{NAME}{listener}{NAME:#} on {} {} → {workflow}: next entry {next}, {lag} behind", on.record, on.action))?;
+    for ListenerStatus { listener, on, workflow, queue, next, lag, failures } in &all {
+        let starts = workflow.as_ref().or(queue.as_ref()).map_or("", String::as_str);
+        ui.line(format!("{NAME}{listener}{NAME:#} on {} {} → {starts}: next entry {next}, {lag} behind", on.record, on.action))?;
         for failed in failures {
             let (style, word) = if failed.set_aside { (BAD, "set aside") } else { (WARN, "failed") };
             ui.line(format!(

@@ -17,6 +17,7 @@ pub(crate) mod module;
 pub(crate) mod propose;
 pub(crate) mod protocol;
 pub(crate) mod queue;
+pub(crate) mod receipts;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod settle;

@@ -2,6 +2,7 @@
 //!
 //! Every figure comes from a workspace of its own, made for the measurement and removed after it.
 mod queue;
+mod receipts;
 
 pub use queue::{QueueBench, QueueFigures, queue};
 
@@ -22,6 +23,8 @@ use crate::examine::AuditOptions;
 use crate::govern::{Held, Proposed, Stream};
 use crate::pool::Load;
 use crate::workspace::Workspace;
+
+pub use receipts::{ReceiptFigures, receipts};
 
 /// Code of the generated workflow.
 const WORKFLOW: &str = "WF_BENCH_GENERATED_V0";

@@ -163,6 +163,11 @@ impl Engine {
         note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
     }
 
+    /// The key that signs checkpoints and exported receipts.
+    pub(crate) fn ledger_key(&self) -> &SigningKey {
+        &self.key
+    }
+
     pub(crate) fn book(&self) -> &RuleBook {
         &self.book
     }

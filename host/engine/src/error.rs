@@ -83,6 +83,8 @@ pub enum EngineError {
     ActorName { actor: String },
     #[error("this workspace holds no key of `{actor}` (`{file}`)")]
     NoActorKey { actor: String, file: String },
+    #[error("`{listener}` queues items, and nobody is named who proposes them")]
+    NoListenerActor { listener: String },
     #[error("no subject `{subject}` in this ledger")]
     NoSubject { subject: String },
     #[error("nothing was ever posted to `{account}`")]
@@ -99,6 +101,10 @@ pub enum EngineError {
     Queue { code: &'static str, detail: String, hint: Option<&'static str> },
     #[error("refused: {}", .0.detail)]
     Refused(Box<crate::govern::RefusedProposal>),
+    #[error("no record `{record}` in this ledger")]
+    NoRecord { record: String },
+    #[error("the ledger has no index over record hashes")]
+    NoLinks,
     #[error("no run `{run}` in this ledger")]
     NoRun { run: String },
     #[error("no entry {seq} in this ledger of {size}")]
@@ -156,6 +162,7 @@ impl EngineError {
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
+            Self::NoListenerActor { .. } => "listener_actor",
             Self::NoSubject { .. } => "no_subject",
             Self::NoAccount { .. } => "no_account",
             Self::NoSnapshot { .. } => "no_snapshot",
@@ -163,6 +170,8 @@ impl EngineError {
             Self::ViewColumn { .. } => "view_column",
             Self::NoStory { .. } => "no_story",
             Self::Refused(refused) => &refused.code,
+            Self::NoRecord { .. } => "no_record",
+            Self::NoLinks => "no_links",
             Self::NoRun { .. } => "no_run",
             Self::NoEntry { .. } => "no_entry",
             Self::EmptyLedger => "ledger_empty",
@@ -208,12 +217,15 @@ impl EngineError {
             | Self::Proposal { .. }
             | Self::ActorName { .. }
             | Self::NoActorKey { .. }
+            | Self::NoListenerActor { .. }
             | Self::NoSubject { .. }
             | Self::NoAccount { .. }
             | Self::NoSnapshot { .. }
             | Self::NoView { .. }
             | Self::ViewColumn { .. }
             | Self::NoStory { .. }
+            | Self::NoRecord { .. }
+            | Self::NoLinks
             | Self::NoRun { .. }
             | Self::NoEntry { .. }
             | Self::EmptyLedger
@@ -265,6 +277,7 @@ impl EngineError {
                 "use up to 64 letters, digits, `-`, `_`, `.` and `@`, with or without `Actor:` before them".to_owned()
             }
             Self::NoActorKey { .. } => "propose from the workspace where the key is, or pass a record that is signed".to_owned(),
+            Self::NoListenerActor { .. } => "name an actor whose key is here with `--as`".to_owned(),
             Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
             Self::NoAccount { .. } => "list them with `enact accounts`".to_owned(),
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
@@ -280,6 +293,8 @@ impl EngineError {
                 }
                 return own.or_else(|| Some("`enact explain` shows every row that was looked at; nothing was appended".to_owned()));
             }
+            Self::NoRecord { .. } => "records have a hash, not an entry or a document; see `enact history SUBJECT`".to_owned(),
+            Self::NoLinks => "open the ledger once where it can be written: that makes the index".to_owned(),
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),

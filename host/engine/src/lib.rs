@@ -19,6 +19,7 @@ mod live;
 pub mod offline;
 mod pool;
 pub mod queue;
+pub mod receipts;
 pub mod report;
 pub mod sources;
 pub mod state;

@@ -1,7 +1,8 @@
-//! Listening: runs that follow from committed records. Execution reacts to governance and never writes it (B-15, B-21).
+//! Listening: runs and items of queues that follow from committed records. Execution reacts to governance and never writes it (B-15, B-21);
+//! an item is proposed by an actor, under the matrix, like anything else.
 //!
-//! Each record that a listener hears starts one run, exactly once: the id of the run follows from listener, entry and record, and the store
-//! refuses a second run of an id. So a cursor is no more than a place to go on from: lost, late or used by two processes, it costs time and
+//! Each record that a listener hears starts one run or queues one item, exactly once: the id follows from listener, entry and record, the store
+//! refuses a second run of an id, and the judge a second item. So a cursor is no more than a place to go on from: lost, late or used by two processes, it costs time and
 //! changes nothing. Only `enact listen` comes here; verifying, rebuilding and auditing walk the same entries and start nothing (B-28).
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::engine::{Engine, RunRequest};
 use crate::error::{EngineError, Kind, Result};
 use crate::govern::{Ruled, problem};
+use crate::queue::{Hand, Queueing};
 use crate::report::{EntryReport, ExitReport};
 use crate::sources::{run_id_of, time_text};
 
@@ -33,8 +35,14 @@ pub struct Ear {
     code: String,
     on: Occasion,
     listens: govern::Listener,
-    workflow: String,
-    binding: Option<String>,
+    starts: Starts,
+}
+
+/// What follows from a record.
+#[derive(Debug)]
+enum Starts {
+    Run { workflow: String, binding: Option<String> },
+    Item { contract: String },
 }
 
 /// Compiles the listeners of a snapshot.
@@ -44,14 +52,21 @@ pub struct Ear {
 pub fn compiled(snapshot: &Snapshot, ruled: &Ruled) -> Result<Vec<Ear>> {
     let (mut ears, mut problems) = (Vec::new(), Vec::new());
     for listener in snapshot.listeners() {
-        match ruled.protocol.listener(&listener.code, &listener.on.record, &listener.on.action, &listener.payload) {
-            Ok(listens) => ears.push(Ear {
-                code: listener.code.clone(),
-                on: listener.on.clone(),
-                listens,
-                workflow: listener.workflow.clone(),
-                binding: listener.binding.clone(),
-            }),
+        let starts = match (&listener.workflow, &listener.queue) {
+            (Some(workflow), None) => Starts::Run { workflow: workflow.clone(), binding: listener.binding.clone() },
+            (None, Some(contract)) => Starts::Item { contract: contract.clone() },
+            // Reading the artifact has refused it.
+            (Some(_), Some(_)) | (None, None) => continue,
+        };
+        let written = govern::Listens {
+            code: &listener.code,
+            record: &listener.on.record,
+            action: &listener.on.action,
+            queue: listener.queue.as_deref(),
+            payload: &listener.payload,
+        };
+        match ruled.protocol.listener(written) {
+            Ok(listens) => ears.push(Ear { code: listener.code.clone(), on: listener.on.clone(), listens, starts }),
             Err(found) => problems.extend(found.into_iter().map(problem)),
         }
     }
@@ -62,6 +77,8 @@ pub fn compiled(snapshot: &Snapshot, ruled: &Ruled) -> Result<Vec<Ear>> {
 #[derive(Debug)]
 pub struct Listening {
     ears: Vec<Ear>,
+    /// Who proposes items.
+    hand: Option<Hand>,
     /// Passes that a listener sits out after a failure.
     waiting: BTreeMap<String, u32>,
 }
@@ -76,16 +93,20 @@ pub struct Delivery {
     /// Position of the record in it.
     pub record: usize,
     /// The run, which exists if and only if `outcome` is `run`.
-    pub run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The item of the queue, where one is to be queued; it exists if and only if `outcome` is `queued`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_id: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
-    /// The run's entry.
+    /// The entry of the run, or of the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<EntryReport>,
     /// How the run ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<ExitReport>,
-    /// Why there is no run.
+    /// Why there is neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
 }
@@ -96,9 +117,11 @@ pub struct Delivery {
 pub enum Outcome {
     /// A run was committed.
     Run,
-    /// None was; it is tried again from here.
+    /// An item was queued.
+    Queued,
+    /// Neither was; it is tried again from here.
     Failed,
-    /// None was, often enough: the listener goes on, `enact listen --again` tries it again.
+    /// Neither was, often enough: the listener goes on, `enact listen --again` tries it again.
     SetAside,
 }
 
@@ -118,7 +141,9 @@ pub struct Failure {
 pub struct Pass {
     /// Runs started.
     pub started: u64,
-    /// Records whose run there was already.
+    /// Items queued.
+    pub queued: u64,
+    /// Records whose run or item there was already.
     pub known: u64,
     /// Deliveries that failed.
     pub failed: u64,
@@ -132,12 +157,16 @@ pub struct ListenerStatus {
     /// The record type and action that it listens for.
     pub on: Occasion,
     /// The workflow that runs.
-    pub workflow: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// The contract under which an item is queued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// The entry that it looks at next.
     pub next: u64,
     /// Entries that it has not looked at.
     pub lag: u64,
-    /// Its last failures that have not become a run since, newest first.
+    /// Its last failures that have not become a run or an item since, newest first.
     pub failures: Vec<LastFailure>,
 }
 
@@ -165,20 +194,31 @@ struct Stored {
 }
 
 impl Engine {
-    /// The listeners of the sealed protocol, or those that are named, with everything bound that they need.
+    /// The listeners of the sealed protocol, or those that are named, with everything bound that they need. `actor` proposes items.
     ///
     /// # Errors
-    /// [`EngineError::NoArtifact`] for a name that is none, [`EngineError::Binding`] when a workflow cannot run here.
-    pub fn listening(&self, only: &[String]) -> Result<Listening> {
+    /// [`EngineError::NoArtifact`] for a name that is none, [`EngineError::Binding`] when a workflow cannot run here,
+    /// [`EngineError::NoListenerActor`] when items are to be queued and nobody proposes them, [`EngineError::NoActorKey`] for one without a key.
+    pub fn listening(&self, only: &[String], actor: Option<&str>) -> Result<Listening> {
+        let ears = self.ears(only)?;
+        if let Some(ear) = ears.iter().find(|ear| actor.is_none() && matches!(ear.starts, Starts::Item { .. })) {
+            return Err(EngineError::NoListenerActor { listener: ear.code.clone() });
+        }
+        for ear in &ears {
+            if let Starts::Run { workflow, binding } = &ear.starts {
+                self.bind(workflow, binding.as_deref(), &BTreeMap::new())?;
+            }
+        }
+        Ok(Listening { ears, hand: actor.map(|actor| self.hand(actor)).transpose()?, waiting: BTreeMap::new() })
+    }
+
+    fn ears(&self, only: &[String]) -> Result<Vec<Ear>> {
         let mut ears = compiled(self.snapshot(), &Ruled::new(self.snapshot())?)?;
         if let Some(unknown) = only.iter().find(|code| !ears.iter().any(|ear| ear.code == **code)) {
             return Err(EngineError::NoArtifact { code: unknown.clone() });
         }
         ears.retain(|ear| only.is_empty() || only.contains(&ear.code));
-        for ear in &ears {
-            self.bind(&ear.workflow, ear.binding.as_deref(), &BTreeMap::new())?;
-        }
-        Ok(Listening { ears, waiting: BTreeMap::new() })
+        Ok(ears)
     }
 
     /// Walks from where each listener stands to the head, and starts what follows from the records on the way.
@@ -188,8 +228,8 @@ impl Engine {
     /// # Errors
     /// Damage of the ledger, or a defect. A run that could not be committed is no error but told.
     pub fn listen(&self, listening: &mut Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
-        let Listening { ears, waiting } = listening;
-        let mut walk = Walk { engine: self, reader: self.store().reader()?, pass: Pass::default(), stop, told };
+        let Listening { ears, hand, waiting } = listening;
+        let mut walk = Walk { engine: self, hand: hand.as_ref(), reader: self.store().reader()?, pass: Pass::default(), stop, told };
         let size = walk.reader.head()?.size;
         let (mut written, mut staying) = (BTreeMap::new(), BTreeSet::new());
         for ear in &*ears {
@@ -238,7 +278,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::listen`].
     pub fn listen_again(&self, listening: &Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
-        let mut walk = Walk { engine: self, reader: self.store().reader()?, pass: Pass::default(), stop, told };
+        let hand = listening.hand.as_ref();
+        let mut walk = Walk { engine: self, hand, reader: self.store().reader()?, pass: Pass::default(), stop, told };
         for ear in &listening.ears {
             let aside = walk.reader.failed_deliveries(&ear.code, ASIDE_MAX)?;
             for failed in aside.into_iter().rev().filter(|failed| failed.attempt >= ATTEMPTS_MAX) {
@@ -271,13 +312,16 @@ impl Engine {
     pub fn listener_status(&self, only: &[String], failures: u64) -> Result<Vec<ListenerStatus>> {
         let mut reader = self.store().reader()?;
         let size = reader.head()?.size;
-        let listening = self.listening(only)?;
         let status = |ear: Ear| {
             let next = reader.cursor(&ear.code)?.unwrap_or(0);
             let failures = reader.failed_deliveries(&ear.code, failures)?.into_iter().map(last_failure).collect();
-            Ok(ListenerStatus { listener: ear.code, on: ear.on, workflow: ear.workflow, next, lag: size.saturating_sub(next), failures })
+            let (workflow, queue) = match ear.starts {
+                Starts::Run { workflow, .. } => (Some(workflow), None),
+                Starts::Item { contract } => (None, Some(contract)),
+            };
+            Ok(ListenerStatus { listener: ear.code, on: ear.on, workflow, queue, next, lag: size.saturating_sub(next), failures })
         };
-        listening.ears.into_iter().map(status).collect()
+        self.ears(only)?.into_iter().map(status).collect()
     }
 
     /// Writes down who has come further.
@@ -294,6 +338,7 @@ impl Engine {
 /// One walk through the ledger.
 struct Walk<'a> {
     engine: &'a Engine,
+    hand: Option<&'a Hand>,
     reader: Reader,
     pass: Pass,
     stop: &'a dyn Fn() -> bool,
@@ -328,30 +373,46 @@ impl Walk<'_> {
     fn deliver(&mut self, ear: &Ear, stored: &Stored, nth: usize) -> Result<Option<u32>> {
         let Some(record) = stored.entry.records.get(nth) else { return Ok(None) };
         let at: jiff::Timestamp = stored.entry.at.parse().map_err(|e: jiff::Error| altered(stored.seq, "entry_time", e.to_string()))?;
-        let run_id = run_id_of(at.as_microsecond(), &delivery_hash(&ear.code, &stored.hash, nth));
-        if self.reader.run_seq(&run_id)?.is_some() {
-            self.pass.known += 1;
-            return Ok(None);
-        }
+        let delivery_hash = delivery_hash(&ear.code, &stored.hash, nth);
         let hash = record.hash().map_err(|e| altered(stored.seq, "record_field", e.to_string()))?;
         let heard = govern::Heard { record, hash: &hash, entry: &stored.hash, at: &stored.entry.at };
-        let request = RunRequest {
-            workflow: ear.workflow.clone(),
-            payload: Value::Object(ear.listens.payload(&heard)),
-            binding: ear.binding.clone(),
-            parameters: BTreeMap::new(),
-        };
         let delivery = Delivery {
             listener: ear.code.clone(),
             seq: stored.seq,
             record: nth,
-            run_id,
+            run_id: None,
+            queue_id: None,
             outcome: Outcome::Run,
             entry: None,
             exit: None,
             failure: None,
         };
-        match self.engine.run_as(&request, delivery.run_id.clone()) {
+        match &ear.starts {
+            Starts::Run { workflow, binding } => {
+                let run_id = run_id_of(at.as_microsecond(), &delivery_hash);
+                if self.reader.run_seq(&run_id)?.is_some() {
+                    self.pass.known += 1;
+                    return Ok(None);
+                }
+                let request = RunRequest {
+                    workflow: workflow.clone(),
+                    payload: Value::Object(ear.listens.payload(&heard)),
+                    binding: binding.clone(),
+                    parameters: BTreeMap::new(),
+                };
+                self.run(&request, Delivery { run_id: Some(run_id), ..delivery })
+            }
+            Starts::Item { contract } => {
+                let payload = ear.listens.payload(&heard);
+                let queueing = Queueing { contract, at_us: at.as_microsecond(), delivery: &delivery_hash, payload: &payload, heard: &hash };
+                self.queue(&queueing, delivery)
+            }
+        }
+    }
+
+    /// Starts the run that follows, as [`Walk::deliver`] answers it.
+    fn run(&mut self, request: &RunRequest, delivery: Delivery) -> Result<Option<u32>> {
+        match self.engine.run_as(request, delivery.run_id.clone().unwrap_or_default()) {
             Ok(report) => {
                 self.pass.started += 1;
                 (self.told)(&Delivery { entry: Some(report.entry), exit: Some(report.exit), ..delivery });
@@ -359,6 +420,30 @@ impl Walk<'_> {
             }
             // Another process was faster between our look and our commit; nothing of ours is there.
             Err(EngineError::Rejected { code: "commit_duplicate", .. }) => {
+                self.pass.known += 1;
+                Ok(None)
+            }
+            Err(error) if error.kind() == Kind::Integrity => Err(error),
+            Err(error) => self.failed(delivery, &error),
+        }
+    }
+
+    /// Queues the item that follows, as [`Walk::deliver`] answers it.
+    fn queue(&mut self, queueing: &Queueing<'_>, delivery: Delivery) -> Result<Option<u32>> {
+        let Some(hand) = self.hand else { return Err(EngineError::NoListenerActor { listener: delivery.listener }) };
+        let id = match self.engine.heard_id(queueing, &mut self.reader) {
+            Ok(id) => id,
+            Err(error) if error.kind() == Kind::Integrity => return Err(error),
+            Err(error) => return self.failed(delivery, &error),
+        };
+        let delivery = Delivery { queue_id: Some(id.as_str().to_owned()), outcome: Outcome::Queued, ..delivery };
+        match self.engine.queue_heard(hand, queueing, &id, &mut self.reader) {
+            Ok(Some(appended)) => {
+                self.pass.queued += 1;
+                (self.told)(&Delivery { entry: Some(appended.entry), ..delivery });
+                Ok(None)
+            }
+            Ok(None) => {
                 self.pass.known += 1;
                 Ok(None)
             }
@@ -382,7 +467,7 @@ impl Walk<'_> {
                 listener: delivery.listener.clone(),
                 seq: delivery.seq,
                 record,
-                run_id: delivery.run_id.clone(),
+                run_id: delivery.run_id.clone().or_else(|| delivery.queue_id.clone()).unwrap_or_default(),
                 attempt,
                 code: failure.code.clone(),
                 detail: failure.detail.clone(),

@@ -69,6 +69,15 @@ impl VerifyReport {
             count: rebuilt.judged,
             ok,
         });
+        let indexed = |finding: &Finding| finding.code == "link_row";
+        match rebuilt.links {
+            Some(count) => self.checks.push(CheckReport {
+                name: "the index over record hashes is what follows from the entries",
+                count,
+                ok: !rebuilt.findings.iter().any(indexed),
+            }),
+            None => self.not_checked.push("the index over record hashes: this ledger has none yet".to_owned()),
+        }
         self.not_checked.retain(|line| line != REBUILD_NOT_CHECKED);
         if !ok {
             self.verdict = "ALTERED";

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::mem;
 
-use enact_core::entry::{Head, Sealed};
+use enact_core::entry::{Head, Record, Sealed};
 use enact_core::state::{Space, StateDelta, StateView};
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -14,6 +14,7 @@ use crate::derived;
 use crate::error::StoreError;
 use crate::governed::TxView;
 use crate::ledger;
+use crate::links::Links;
 use crate::model::{Committed, Read, Rejection, RunRow, Write};
 use crate::open;
 use crate::queue::change::Queue;
@@ -43,6 +44,9 @@ pub(crate) trait Batch {
     fn admit(&mut self, _nth: usize, _beside: &mut Beside<'_>) -> Result<Option<Self::Left>, StoreError> {
         Ok(None)
     }
+
+    /// The records of a unit.
+    fn records(&self, nth: usize) -> Result<&[Record], StoreError>;
 
     /// The unit as the entry after `head`, at that time.
     fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<Self::Left>, StoreError>;
@@ -180,6 +184,7 @@ fn append<B: Batch>(
     let at = later(&head.at, now);
     let tx = Tx { connection: &transaction, cache: RefCell::new(cache) };
     let mut beside = Beside::new(&transaction);
+    let mut links = Links::default();
     let mut answers = Vec::with_capacity(batch.len());
     let (mut appended, mut kept) = (false, false);
     for nth in 0..batch.len() {
@@ -198,6 +203,7 @@ fn append<B: Batch>(
                     cache.known = Some(Some(column));
                 }
                 drop(cache);
+                links.add(sealed.seq, batch.records(nth)?, &sealed.records);
                 let Sealed { seq, entry_hash, leaf, head: next, .. } = sealed;
                 let committed = Committed { seq, entry_hash, leaf, at: next.at.clone() };
                 batch.beside(nth, &committed, &mut beside)?;
@@ -223,6 +229,7 @@ fn append<B: Batch>(
     }
     beside.pending.flush()?;
     beside.queue.flush()?;
+    links.flush(&transaction)?;
     if appended {
         ledger::set_head(&transaction, &head, &sign(&head))?;
     }

@@ -1,7 +1,7 @@
 //! Appending what is governed: a batch of drafts in one durable transaction, each judged against the state that the earlier ones leave.
 //! Nothing is decided here: a [`Judge`] decides, and its rows are kept with the entry.
 
-use enact_core::entry::{Draft, Head, Sealed};
+use enact_core::entry::{Draft, Head, Record, Sealed};
 use enact_core::state::{StateDelta, StateView};
 
 use crate::batch::{Batch, Judged, NO_UNIT, Tx};
@@ -70,6 +70,10 @@ impl<J: Judge + ?Sized> Batch for Drafts<'_, J> {
         self.drafts.len()
     }
 
+    fn records(&self, nth: usize) -> Result<&[Record], StoreError> {
+        Ok(&self.drafts.get(nth).ok_or(NO_UNIT)?.records)
+    }
+
     fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<J::Refused>, StoreError> {
         let draft = self.drafts.get_mut(nth).ok_or(NO_UNIT)?;
         judged(self.judge, tx, head, draft, at)
@@ -91,13 +95,13 @@ pub(crate) fn judged<J: Judge + ?Sized>(
     at.clone_into(&mut draft.at);
     let answer = judge.judge(tx, head, draft)?;
     if let Ok((sealed, delta)) = &answer {
-        follows(head, sealed, delta)?;
+        follows(head, draft, sealed, delta)?;
     }
     Ok(answer)
 }
 
 /// Whether what the judge answered can be stored after the head without contradicting it.
-fn follows(head: &Head, sealed: &Sealed, delta: &StateDelta) -> Result<(), StoreError> {
+fn follows(head: &Head, draft: &Draft, sealed: &Sealed, delta: &StateDelta) -> Result<(), StoreError> {
     let wrong = |what| Err(StoreError::Judged { seq: head.size, what });
     let next = &sealed.head;
     if sealed.seq != head.size || Some(next.size) != head.size.checked_add(1) || next.entry_hash != Some(sealed.entry_hash) {
@@ -105,6 +109,9 @@ fn follows(head: &Head, sealed: &Sealed, delta: &StateDelta) -> Result<(), Store
     }
     if next.check().is_err() || next.at < head.at {
         return wrong("the head after it contradicts itself");
+    }
+    if sealed.records.len() != draft.records.len() {
+        return wrong("it has not one hash for each record");
     }
     let place = |nth: usize| delta.puts.get(nth).map(|put| (put.space, put.key.as_str()));
     if (1..delta.puts.len()).any(|nth| place(nth.saturating_sub(1)) >= place(nth)) {

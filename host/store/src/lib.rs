@@ -6,6 +6,7 @@
 //! - [`Writer::append_governed`] is the only way in for governed records: a batch of drafts that a [`Judge`] decides about inside the
 //!   transaction, and the rows of the derived state that they write.
 //! - [`Writer::append_work`] is the way in for what a worker did: a judged draft with its run, its writes and what it changes in the queue.
+//! - [`Reader::links`] finds the records that are, or name, a digest: the way along a chain of receipts, in both directions.
 //! - The execution queue (`queue_*` of [`Writer`] and [`Reader`]): rows and lines that the caller gives, changed by compare and set.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
@@ -25,6 +26,7 @@ pub mod event;
 mod fold;
 mod governed;
 mod ledger;
+mod links;
 mod listeners;
 mod model;
 mod number;
@@ -45,6 +47,7 @@ pub use derived::{EntryRows, Moment, StateRow};
 pub use error::StoreError;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
+pub use links::{LinkKind, LinkPlace, named};
 pub use listeners::FailedDelivery;
 pub use model::{
     Commit, Committed, Conflict, ConflictKind, Kind, Read, Rejection, Row, RunRow, RunSummary, StoreInfo, StoredCheckpoint, StoredEntry,

@@ -6,10 +6,10 @@ use rusqlite::{Connection, params};
 use crate::error::StoreError;
 use crate::number::{bound, column, unsigned};
 use crate::reader::Reader;
-use crate::schema::{self, FORMAT_LISTENERS};
+use crate::schema::{self, FORMAT_LISTENERS, FORMAT_QUEUE};
 use crate::writer::Writer;
 
-/// An attempt to run what follows from a record, that did not end in a commit.
+/// An attempt to start what follows from a record, that did not end in a commit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FailedDelivery {
     /// When.
@@ -20,7 +20,7 @@ pub struct FailedDelivery {
     pub seq: u64,
     /// Position of the record in it.
     pub record: u64,
-    /// Id that the run would have had.
+    /// Id that the run, or the item of the queue, would have had.
     pub run_id: String,
     /// Which attempt it was, from 1.
     pub attempt: u32,
@@ -119,7 +119,7 @@ impl Reader {
         Ok(statement.query_row(params![listener, bound(seq), bound(record)], |row| row.get(0))?)
     }
 
-    /// The last failure of each delivery of a listener that has not become a run since, newest first.
+    /// The last failure of each delivery of a listener that has not become a run or an item since, newest first.
     ///
     /// # Errors
     /// Whatever SQLite reports.
@@ -128,10 +128,16 @@ impl Reader {
         if !self.has_listeners()? {
             return Ok(found);
         }
+        // What was to be queued has the item's id in the place of the run's.
+        let unqueued = if schema::format(&self.connection)? >= FORMAT_QUEUE {
+            "AND NOT EXISTS(SELECT 1 FROM queue_items q WHERE q.item = l.run_id)"
+        } else {
+            ""
+        };
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM listener_log l WHERE listener = ?1 \
              AND id = (SELECT max(id) FROM listener_log o WHERE o.listener = l.listener AND o.seq = l.seq AND o.record = l.record) \
-             AND NOT EXISTS(SELECT 1 FROM runs r WHERE r.run_id = l.run_id) ORDER BY id DESC LIMIT ?2"
+             AND NOT EXISTS(SELECT 1 FROM runs r WHERE r.run_id = l.run_id) {unqueued} ORDER BY id DESC LIMIT ?2"
         ))?;
         let mut rows = statement.query(params![listener, bound(limit)])?;
         while let Some(row) = rows.next()? {

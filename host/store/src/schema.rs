@@ -6,13 +6,14 @@
 use rusqlite::Connection;
 
 use crate::error::StoreError;
+use crate::links;
 
 /// `PRAGMA application_id`: "Enct". Tells a ledger from any other SQLite database, `file(1)` included.
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
 /// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
-/// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time.
-pub const FORMAT: i64 = 5;
+/// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time, 7 the index over record hashes.
+pub const FORMAT: i64 = 7;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
@@ -25,6 +26,9 @@ pub(crate) const FORMAT_QUEUE: i64 = 4;
 
 /// The format in which what is due again and what has failed is looked up by its time. A file of the format before has it read through.
 pub(crate) const FORMAT_DUE: i64 = 5;
+
+/// The format in which the index over record hashes first appeared.
+pub(crate) const FORMAT_LINKS: i64 = 7;
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -39,6 +43,8 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 ///   Random keys, so only for combinations that are in use.
 /// - `events`: which log records carry which event.
 /// - `head`: one row, what the next entry is chained to.
+/// - `links`: which records are, or name, a digest; see [`crate::links`]. Random keys, so narrow ones: 20 bytes a row, and a lookup reads as
+///   many pages as the index is high.
 /// - `listeners`, `listener_log`: how far each listener has come, and its deliveries that failed.
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
 /// - `queue_*`: the execution queue, see [`crate::queue`]. `queue_items` has one narrow row an item, which is changed in place, and names
@@ -79,6 +85,12 @@ const STATEMENTS: [(&str, i64, &str); 35] = [
         1,
         "CREATE TABLE head(one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT NULL, entry_hash TEXT, root BLOB NOT NULL, \
          frontier BLOB NOT NULL, at TEXT NOT NULL, note TEXT) STRICT",
+    ),
+    (
+        "links",
+        FORMAT_LINKS,
+        "CREATE TABLE links(prefix INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, pos INTEGER NOT NULL, \
+         PRIMARY KEY(prefix, kind, seq, pos)) STRICT, WITHOUT ROWID",
     ),
     (
         "listener_log",
@@ -195,13 +207,17 @@ pub(crate) fn create(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Adds what came after the format that the file has, and stamps it; the caller holds the transaction. Rewrites nothing.
+/// Adds what came after the format that the file has, fills what is derived from the entries, and stamps it; the caller holds the transaction.
+/// Rewrites nothing.
 pub(crate) fn extend(connection: &Connection, format: i64) -> Result<(), StoreError> {
     let missing = || STATEMENTS.iter().filter(|(_, since, _)| *since > format).map(|(_, _, statement)| *statement);
     let is_table = |statement: &&str| statement.starts_with("CREATE TABLE");
     // The order of names may put an index before its table.
     for statement in missing().filter(is_table).chain(missing().filter(|statement| !is_table(statement))) {
         connection.execute_batch(statement)?;
+    }
+    if format < FORMAT_LINKS {
+        links::fill(connection)?;
     }
     connection.pragma_update(None, "user_version", FORMAT)?;
     Ok(())

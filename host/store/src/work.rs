@@ -1,7 +1,7 @@
 //! Appending what a worker did: the entry of a run and of what follows from it, judged like any governed draft, together with the run, its
 //! store writes and the queue. All of a unit or nothing of it.
 
-use enact_core::entry::{Draft, Head};
+use enact_core::entry::{Draft, Head, Record};
 
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
@@ -91,6 +91,10 @@ impl<J: Judge + ?Sized> Batch for Units<'_, '_, J> {
         }
         let Some(run) = &unit.run else { return Ok(None) };
         Ok(beside.stands(&run.run, &run.reads, &run.writes)?.map(WorkRefused::Rejected))
+    }
+
+    fn records(&self, nth: usize) -> Result<&[Record], StoreError> {
+        Ok(&self.units.get(nth).ok_or(NO_UNIT)?.draft.records)
     }
 
     fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<Self::Left>, StoreError> {

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use enact_core::entry::{Draft, Head, seal};
+use enact_core::entry::{Draft, Head, Record, seal};
 use enact_core::state::StateDelta;
 use enact_core::time::Instant;
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -215,6 +215,10 @@ impl Batch for Runs<'_> {
             return Ok(Some(Rejection::Origin { expected: self.origin.to_owned(), found: commit.origin.clone() }));
         }
         beside.stands(&commit.run, &commit.reads, &commit.writes)
+    }
+
+    fn records(&self, nth: usize) -> Result<&[Record], StoreError> {
+        Ok(&self.commits.get(nth).ok_or(NO_UNIT)?.draft.records)
     }
 
     fn judge(&mut self, nth: usize, _: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<Rejection>, StoreError> {

@@ -10,8 +10,8 @@ mod view;
 pub(crate) use record::is_name;
 pub use record::{Kind, Posting, Record, Side};
 use seal::check_entry;
+pub(crate) use seal::{Decided, check_receipts, prepare, write};
 pub use seal::{Draft, Head, Sealed, seal};
-pub(crate) use seal::{check_receipts, prepare, write};
 pub use view::EntryView;
 pub(crate) use view::Pairs;
 

@@ -82,18 +82,21 @@ pub struct Sealed {
     pub entry_hash: Digest,
     /// The Merkle leaf.
     pub leaf: Hash,
+    /// For each record its `record_hash`: what later records name in `refs`.
+    pub records: Vec<Digest>,
     /// The head once the bytes are stored.
     pub head: Head,
 }
 
-/// Appends run receipts: the same head and draft always give the same bytes. Costs one canonicalisation, one BLAKE3 and one
-/// SHA-256. Governed records need the state and are appended by `govern::append`.
+/// Appends run receipts: the same head and draft always give the same bytes. Costs two canonicalisations, two BLAKE3 and
+/// one SHA-256. Governed records need the state and are appended by `govern::append`.
 ///
 /// # Errors
 /// The first refusal in the order of the module's description.
 pub fn seal(head: &Head, origin: &str, draft: Draft) -> Result<Sealed, Refusal> {
     let at = prepare(head, origin, &draft, true)?;
-    write(head, origin, &draft, at, &[])
+    let records = draft.records.iter().map(Record::hash).collect::<Result<_, _>>()?;
+    write(head, origin, &draft, at, Decided { rows: &[], records })
 }
 
 /// The checks before the bytes: what a head, a name and a draft say without any state.
@@ -131,11 +134,19 @@ struct Written<'a> {
     v: u32,
 }
 
+/// What is known of the records of a draft that passed.
+pub(crate) struct Decided<'a> {
+    /// The row that allowed each; empty for run receipts alone.
+    pub(crate) rows: &'a [String],
+    /// The hash of each.
+    pub(crate) records: Vec<Digest>,
+}
+
 /// Writes the bytes of a draft that [`prepare`] and the judge have let pass.
-pub(crate) fn write(head: &Head, origin: &str, draft: &Draft, at: Instant, decided: &[String]) -> Result<Sealed, Refusal> {
+pub(crate) fn write(head: &Head, origin: &str, draft: &Draft, at: Instant, decided: Decided<'_>) -> Result<Sealed, Refusal> {
     let entry = Written {
         at: at.as_str(),
-        decided,
+        decided: decided.rows,
         local: &draft.local,
         origin,
         prev: head.entry_hash,
@@ -153,7 +164,7 @@ pub(crate) fn write(head: &Head, origin: &str, draft: &Draft, at: Instant, decid
     frontier.push(leaf);
     let seq = head.size;
     let head = Head { size: frontier.size(), entry_hash: Some(entry_hash), frontier, at: at.into() };
-    Ok(Sealed { seq, bytes, entry_hash, leaf, head })
+    Ok(Sealed { seq, bytes, entry_hash, leaf, records: decided.records, head })
 }
 
 /// What can be said of an entry without knowing its ledger.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::judge::{EntryContext, JudgeError, judge};
 use super::outside::Outside;
 use super::rules::Protocol;
-use crate::entry::{Draft, Head, Record, Sealed, prepare, write};
+use crate::entry::{Decided, Draft, Head, Record, Sealed, prepare, write};
 use crate::state::{StateDelta, StateView};
 
 /// What a draft becomes.
@@ -39,6 +39,6 @@ pub fn append<V: StateView + ?Sized>(
     let entry = EntryContext { origin, at: at.as_str(), protocol: draft.protocol, seq: head.size };
     let judgement = judge(rules, view, outside, &entry, &draft.records)?;
     let decided = if draft.records.iter().all(Record::is_run) { Vec::new() } else { judgement.decided };
-    let sealed = write(head, origin, draft, at, &decided)?;
+    let sealed = write(head, origin, draft, at, Decided { rows: &decided, records: judgement.hashes })?;
     Ok(Appended { sealed, delta: judgement.delta, decided })
 }

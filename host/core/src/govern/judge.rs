@@ -46,6 +46,8 @@ pub struct EntryContext<'a> {
 pub struct Judgement {
     /// For each record the row that allowed it.
     pub decided: Vec<String>,
+    /// For each record its hash.
+    pub hashes: Vec<Digest>,
     /// For each record the rows that were looked at.
     pub rows: Vec<Vec<RowFinding>>,
     /// What changes.
@@ -244,19 +246,21 @@ pub fn judge<V: StateView + ?Sized>(
     check_receipts(records)?;
     let mut state = Overlay::new(view);
     let mut run = None;
-    let (mut decided, mut rows) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+    let (mut decided, mut hashes, mut rows) =
+        (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
     for (nth, record) in records.iter().enumerate() {
         let mut looked_at = Vec::new();
         let answer = match record.is_run() {
-            true => judge_run(entry, (nth, record), records.len() > 1, &mut looked_at).map(|(row, found)| {
-                run = found;
-                row
+            true => judge_run(entry, (nth, record), records.len() > 1, &mut looked_at).map(|(row, hash, found)| {
+                run = found.map(|receipt| EntryRun { receipt, hash });
+                (row, hash)
             }),
             false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record), &mut looked_at),
         };
         match answer {
-            Ok(row) => {
+            Ok((row, hash)) => {
                 decided.push(row);
+                hashes.push(hash);
                 rows.push(looked_at);
             }
             Err(Stop::Judge(error)) => return Err(error),
@@ -266,7 +270,7 @@ pub fn judge<V: StateView + ?Sized>(
             }
         }
     }
-    Ok(Judgement { decided, rows, delta: state.delta()? })
+    Ok(Judgement { decided, hashes, rows, delta: state.delta()? })
 }
 
 fn judge_record<V: StateView + ?Sized>(
@@ -277,7 +281,7 @@ fn judge_record<V: StateView + ?Sized>(
     run: Option<&EntryRun>,
     (nth, record): (usize, &Record),
     rows: &mut Vec<RowFinding>,
-) -> Staged<String, V> {
+) -> Staged<(String, Digest), V> {
     alone(nth, record)?;
     let (lifecycle, action, legs) = schema::check(rules, entry, record)?;
     if let Some(run) = run.filter(|run| record.refs.get("run") != Some(&run.hash)) {
@@ -297,7 +301,7 @@ fn judge_record<V: StateView + ?Sized>(
     guard::consume(&case, state)?;
     let balances = posting::check(&case, state)?;
     apply::write(&case, state, moved, balances);
-    Ok(row)
+    Ok((row, hash))
 }
 
 /// The checks of a record by itself.
@@ -317,7 +321,7 @@ fn judge_run<E>(
     (nth, record): (usize, &Record),
     relied_on: bool,
     rows: &mut Vec<RowFinding>,
-) -> Result<(String, Option<EntryRun>), Stop<E>> {
+) -> Result<(String, Digest, Option<RunReceipt>), Stop<E>> {
     alone(nth, record)?;
     rows.push(RowFinding { row: authority::RUN_ROW.to_owned(), outcome: RowOutcome::Allows });
     if record.action != receipt::RECORD_ACTION {
@@ -330,17 +334,17 @@ fn judge_run<E>(
         return Err((GovernCode::AuthorityNone, alloc::format!("`{}` is no engine", record.actor)).into());
     }
     let run = if relied_on { Some(read_run(entry, record)?) } else { None };
-    Ok((authority::RUN_ROW.to_string(), run))
+    let hash = record.hash().map_err(|error| Stop::Judge(JudgeError::Entry(Refusal::Canonical(error))))?;
+    Ok((authority::RUN_ROW.to_string(), hash, run))
 }
 
-fn read_run<E>(entry: &EntryContext<'_>, record: &Record) -> Result<EntryRun, Stop<E>> {
+fn read_run<E>(entry: &EntryContext<'_>, record: &Record) -> Result<RunReceipt, Stop<E>> {
     let receipt = RunReceipt::from_record(record).map_err(|refusal| (GovernCode::PayloadType, refusal.to_string()))?;
     if receipt.snapshot != entry.protocol {
         let detail = alloc::format!("the run was made under {}, the entry is under {}", receipt.snapshot, entry.protocol);
         return Err((GovernCode::ChainProtocol, detail).into());
     }
-    let hash = record.hash().map_err(|error| Stop::Judge(JudgeError::Entry(Refusal::Canonical(error))))?;
-    Ok(EntryRun { receipt, hash })
+    Ok(receipt)
 }
 
 /// What a queue contract executes is recorded with the receipt of its run, or not at all.

@@ -1,4 +1,5 @@
-//! What execution listens for, and what it is told: one record type, one action, and a payload made of what the record says.
+//! What execution listens for, and what it is told: one record type, one action, and a payload made of what the record says; for a run, or
+//! for an item of a queue.
 //!
 //! Execution reacts to governance and never writes it (B-15, B-21): nothing here is asked while a record is judged, and what is told
 //! follows from the record and its place alone, so that telling it again tells the same.
@@ -18,6 +19,21 @@ use super::rules::Protocol;
 use crate::entry::Record;
 use crate::hash::Digest;
 use crate::receipt;
+
+/// What a listener says, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Listens<'a> {
+    /// Code of its artifact.
+    pub code: &'a str,
+    /// The record type.
+    pub record: &'a str,
+    /// The action.
+    pub action: &'a str,
+    /// The contract under which an item is queued, when one is.
+    pub queue: Option<&'a str>,
+    /// Member → expression.
+    pub payload: &'a Map<String, Value>,
+}
 
 /// What is listened for, compiled against the rules of a snapshot.
 #[derive(Clone, Debug)]
@@ -45,8 +61,9 @@ impl Protocol {
     ///
     /// # Errors
     /// Everything that does not fit these rules, sorted.
-    pub fn listener(&self, code: &str, record: &str, action: &str, payload: &Map<String, Value>) -> Result<Listener, Vec<Problem>> {
-        let mut problems = Vec::new();
+    pub fn listener(&self, written: Listens<'_>) -> Result<Listener, Vec<Problem>> {
+        let Listens { code, record, action, queue, payload } = written;
+        let mut problems = self.queues(written, queue);
         let mut problem = |kind: &'static str, at: &str, detail: String| problems.push(Problem::error(kind, code, at, detail));
         // A run that follows from a run would never end.
         let lifecycle = self.lifecycles.get(record).filter(|_| record != receipt::RECORD_TYPE);
@@ -109,6 +126,31 @@ impl Protocol {
         }
         Ok(Listener { record: record.to_owned(), action: action.to_owned(), payload: compiled })
     }
+
+    /// Whether what a listener says makes an item of the contract.
+    fn queues(&self, written: Listens<'_>, queue: Option<&str>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let Some(queue) = queue else { return problems };
+        let mut problem = |kind: &'static str, at: &str, detail: String| problems.push(Problem::error(kind, written.code, at, detail));
+        let Some(contract) = self.contract(queue) else {
+            problem("missing_artifact", "queue", format!("there is no queue contract `{queue}`"));
+            return problems;
+        };
+        if self.contracts().any(|contract| contract.decl.actions.queue == written.action) {
+            let detail = format!("`{}` queues an item, and an item that follows from an item would never end", written.action);
+            problem("listener_endless", "on.action", detail);
+        }
+        let lifecycle = self.lifecycles.get(&contract.decl.record);
+        let Some(action) = lifecycle.and_then(|lifecycle| lifecycle.actions.get(&contract.decl.actions.queue)) else { return problems };
+        for member in written.payload.keys().filter(|member| !action.fields.contains_key(*member)) {
+            let detail = format!("`{queue}` does not declare `{member}` of an item, {}", nearest(member, action.fields.keys()));
+            problem("unknown_field", &format!("payload.{member}"), detail);
+        }
+        for member in action.required.iter().filter(|member| !written.payload.contains_key(*member)) {
+            problem("missing_field", &format!("payload.{member}"), format!("an item of `{queue}` needs it"));
+        }
+        problems
+    }
 }
 
 impl Listener {
@@ -118,7 +160,7 @@ impl Listener {
         record.type_ == self.record && record.action == self.action
     }
 
-    /// What the record says, as the payload of a run. A member whose expression leads nowhere is left out.
+    /// What the record says, as the payload of a run or of the record that queues an item. A member whose expression leads nowhere is left out.
     #[must_use]
     pub fn payload(&self, heard: &Heard<'_>) -> Map<String, Value> {
         let (record, entry) = (heard.hash.to_string(), heard.entry.to_string());

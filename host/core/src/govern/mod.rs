@@ -42,7 +42,7 @@ pub use code::{GovernCode, Stage};
 pub use contract::Contract;
 pub use fold::{Fold, Rules, State, fold};
 pub use judge::{EntryContext, JudgeError, Judgement, Refused, RowFinding, RowOutcome, judge};
-pub use listener::{Heard, Listener};
+pub use listener::{Heard, Listener, Listens};
 pub use outside::{Alone, Holds, Outside, Undecided, verify};
 pub use problem::{Level, Problem};
 pub use rules::{Account, Action, Asset, Class, Lifecycle, Protocol, Row};

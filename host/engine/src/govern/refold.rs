@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use enact_core::entry::{Entry, Record};
 use enact_core::govern::{EntryContext, State, judge};
+use enact_core::hash::Digest;
 use enact_core::state::Put;
 use enact_core::verify::Finding;
 use enact_store::Reader;
@@ -26,6 +27,9 @@ pub struct RebuildReport {
     pub judged: u64,
     /// Rows that follow from them.
     pub rows: u64,
+    /// Rows of the index over record hashes that follow from all entries; nothing for a ledger without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub links: Option<u64>,
     /// The root of each space, as the entries give it.
     pub roots: std::collections::BTreeMap<&'static str, String>,
     /// What is not as it should be.
@@ -43,7 +47,9 @@ impl Engine {
             let mut reader = self.store().reader()?;
             Ok(move |chunk: u64| self.check_signatures(&mut reader, (chunk * CHUNK)..size.min((chunk + 1) * CHUNK)))
         };
-        let mut rebuild = Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, findings: Vec::new() };
+        let linked = self.store().reader()?.has_links()?;
+        let mut rebuild =
+            Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, links: linked.then_some(0), walked: 0, findings: Vec::new() };
         in_order(jobs, size.div_ceil(CHUNK), worker, |chunks| {
             let mut reader = self.store().reader()?;
             // Snapshots are read over a connection of their own: the walk below holds the first.
@@ -61,12 +67,20 @@ impl Engine {
                 if at.seq % CHUNK == 0 {
                     signatures = chunks.next().transpose()?.unwrap_or_default();
                 }
+                rebuild.walked = at.seq.saturating_add(1);
                 rebuild.feed(&mut snapshots, at.seq, entry.bytes, at.rows, &signatures)
-            })
+            })?;
+            rebuild.more_links(&mut snapshots)
         })?;
         let roots = rebuild.state.roots();
-        let roots = roots.into_iter().map(|(space, root)| (space.as_str(), enact_core::hash::Digest::sha256(root).to_string()));
-        Ok(RebuildReport { judged: rebuild.judged, rows: rebuild.rows, roots: roots.collect(), findings: rebuild.findings })
+        let roots = roots.into_iter().map(|(space, root)| (space.as_str(), Digest::sha256(root).to_string()));
+        Ok(RebuildReport {
+            judged: rebuild.judged,
+            rows: rebuild.rows,
+            links: rebuild.links,
+            roots: roots.collect(),
+            findings: rebuild.findings,
+        })
     }
 
     /// Checks the signatures of some entries with the keys that their actors have now; those of older keys are left for the judge.
@@ -90,6 +104,9 @@ struct Rebuild<'a> {
     state: State,
     judged: u64,
     rows: u64,
+    links: Option<u64>,
+    /// Entries that were walked.
+    walked: u64,
     findings: Vec<Finding>,
 }
 
@@ -106,6 +123,7 @@ impl Rebuild<'_> {
                 return Ok(());
             }
         };
+        self.linked(snapshots, seq, &entry)?;
         let governed = !entry.records.iter().all(Record::is_run);
         let mut derived = Vec::new();
         if governed {
@@ -149,6 +167,31 @@ impl Rebuild<'_> {
             let first = first.or_else(|| stored.get(derived.len()));
             let name = first.map_or_else(String::new, |put| format!("{}/{}", put.space.as_str(), put.key));
             self.found("state_row", seq, format!("the stored rows are not the ones that follow, first `{name}`"));
+        }
+        Ok(())
+    }
+
+    /// Whether the index over record hashes has the rows of an entry.
+    fn linked(&mut self, reader: &mut Reader, seq: u64, entry: &Entry) -> Result<()> {
+        let Some(links) = &mut self.links else { return Ok(()) };
+        let hashes: std::result::Result<Vec<Digest>, _> = entry.records.iter().map(Record::hash).collect();
+        // What has no hash has no canonical bytes, and was not read.
+        let Ok(hashes) = hashes else { return Ok(()) };
+        let (rows, all) = reader.entry_links(seq, &entry.records, &hashes)?;
+        *links = links.saturating_add(rows);
+        if !all {
+            self.found("link_row", seq, "the index over record hashes lacks rows of this entry".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether it has others. Together with what it must have, this says that it is the one that follows.
+    fn more_links(&mut self, reader: &mut Reader) -> Result<()> {
+        let Some(links) = self.links.filter(|_| self.findings.len() < FINDINGS_MAX) else { return Ok(()) };
+        let stored = reader.link_count(self.walked)?;
+        if stored > links {
+            let detail = format!("the index over record hashes has {stored} rows, {links} follow from the entries");
+            self.findings.push(Finding { code: "link_row", seq: None, detail });
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! - `original`: what was done already.
 //! - `hand`: what people do: add, validate, start, retry, void, archive, settle, fulfill.
 //! - `may`: who may work at all.
+//! - `heard`: items that follow from a record that a listener heard.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `health`, `export`: reading.
 mod class;
@@ -14,6 +15,7 @@ mod export;
 mod gate;
 mod hand;
 mod health;
+mod heard;
 mod item;
 mod may;
 mod original;
@@ -42,3 +44,4 @@ pub fn micros(stored: &str) -> Option<u64> {
 }
 
 pub(crate) use gate::{After, Left, Stop};
+pub(crate) use heard::{Hand, Queueing};

@@ -3,15 +3,25 @@
 use super::Checker;
 use crate::artifact::{Artifact, Listener};
 
+/// What codes of queue contracts begin with.
+const CONTRACT: &str = "QC_";
+
 impl<'a> Checker<'a> {
     pub(super) fn listener(&mut self, listener: &'a Listener) {
-        if !matches!(self.get(&listener.workflow), Some(Artifact::Workflow(_))) {
-            self.missing(&listener.code, "workflow", &listener.workflow);
+        if let Some(workflow) = &listener.workflow
+            && !matches!(self.get(workflow), Some(Artifact::Workflow(_)))
+        {
+            self.missing(&listener.code, "workflow", workflow);
         }
         if let Some(binding) = &listener.binding
             && !matches!(self.get(binding), Some(Artifact::Binding(_)))
         {
             self.missing(&listener.code, "binding", binding);
+        }
+        if let Some(queue) = &listener.queue
+            && !(queue.starts_with(CONTRACT) && matches!(self.get(queue), Some(Artifact::Governance(_))))
+        {
+            self.missing(&listener.code, "queue", queue);
         }
     }
 }
