@@ -57,6 +57,8 @@ impl Protocol {
             actions,
             decisions: None,
             contracts: BTreeMap::new(),
+            decision_contracts: BTreeMap::new(),
+            decided_only: BTreeSet::new(),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::overlay::Overlay;
 use super::posting::Leg;
 use super::row::{OpenVersion, SubjectRow};
 use super::rules::{Action, Lifecycle, Protocol};
-use super::{apply, chain, guard, lifecycle, posting, schema};
+use super::{apply, chain, decision, guard, lifecycle, posting, schema};
 use crate::entry::{Record, check_receipts};
 use crate::error::Refusal;
 use crate::hash::{Digest, record_hash};
@@ -251,7 +251,7 @@ pub fn judge<V: StateView + ?Sized>(
                 run = found;
                 row
             }),
-            false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record), &mut looked_at),
+            false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record, records), &mut looked_at),
         };
         match answer {
             Ok(row) => {
@@ -274,11 +274,12 @@ fn judge_record<V: StateView + ?Sized>(
     outside: &dyn Outside,
     entry: &EntryContext<'_>,
     run: Option<&EntryRun>,
-    (nth, record): (usize, &Record),
+    (nth, record, records): (usize, &Record, &[Record]),
     rows: &mut Vec<RowFinding>,
 ) -> Staged<String, V> {
     alone(nth, record)?;
     let (lifecycle, action, legs) = schema::check(rules, entry, record)?;
+    decision::opened(rules, record)?;
     if let Some(run) = run.filter(|run| record.refs.get("run") != Some(&run.hash)) {
         let detail = alloc::format!("`refs.run` is not {}, the receipt of the entry", run.hash);
         return Err(Stop::Refuse(GovernCode::RecordField, detail));
@@ -291,6 +292,7 @@ fn judge_record<V: StateView + ?Sized>(
     let Allowed { row } = authority::check(&case, state, rows)?;
     let moved = lifecycle::check(&case, state)?;
     carried_out(&case)?;
+    decision::carried_out(&case, nth, records)?;
     guard::check(&case, state)?;
     guard::consume(&case, state)?;
     let balances = posting::check(&case, state)?;

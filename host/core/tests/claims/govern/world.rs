@@ -66,13 +66,13 @@ pub(crate) fn artifacts() -> Vec<(String, Value)> {
             "MOVE.COIN": {"summary": "Coins.", "moves": {"debit": ["source", "holder"], "credit": all, "assets": ["COIN"]}},
             "MOVE.SMALL": {"summary": "Few.", "moves": {"debit": all, "credit": all}}}});
     let assets = json!({"code": "AS_SAMPLE_V0", "summary": "Assets.", "assets": {
-            "COIN": {"class": "fungible"}, "MILK": {"class": "consumable"}, "CAR": {"class": "depreciating", "life_days": 10},
+            "COIN": {"class": "fungible"}, "BALLOT": {"class": "fungible"}, "MILK": {"class": "consumable"}, "CAR": {"class": "depreciating", "life_days": 10},
             "WOOD": {"class": "transformable", "into": {"CHAIR": {"take": "3", "give": "2"}}}, "CHAIR": {"class": "fungible"},
             "CARE": {"class": "service"}, "IOU": {"class": "claim"}, "BOND": {"class": "claim", "assignable": true}},
         "accounts": {"mint": {"class": "source", "floor": null}, "gone": {"class": "sink"}, "member:{Actor}": {"class": "holder"},
-            "order:{Order}": {"class": "escrow"}, "pot:{}": {"class": "holder", "assets": ["COIN"]}, "line": {"class": "credit", "floor": "-100"}}});
+            "order:{Order}": {"class": "escrow"}, "yes:{Motion}": {"class": "holder"}, "no:{Motion}": {"class": "holder"}, "pot:{}": {"class": "holder", "assets": ["COIN"]}, "line": {"class": "credit", "floor": "-100"}}});
     let all = [job(), queue(), orders, probes, acts, rules, decisions, moves, assets, matrix()];
-    all.into_iter().map(|artifact| (artifact["code"].as_str().unwrap().to_owned(), artifact)).collect()
+    all.into_iter().chain(super::decision::artifacts()).map(|artifact| (artifact["code"].as_str().unwrap().to_owned(), artifact)).collect()
 }
 
 /// What is queued.
