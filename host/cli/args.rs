@@ -78,6 +78,9 @@ pub(crate) enum Command {
     Settle(cmd::settle::SettleArgs),
     Fulfill(cmd::fulfill::FulfillArgs),
     Summary(cmd::summary::SummaryArgs),
+    Decide(cmd::decide::DecideArgs),
+    #[command(subcommand)]
+    Decision(cmd::decide::DecisionCommand),
     Listen(cmd::listen::ListenArgs),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),

@@ -93,6 +93,8 @@ pub enum EngineError {
     NoSnapshot { snapshot: String },
     #[error("the queue refuses: {detail}")]
     Queue { code: &'static str, detail: String, hint: Option<&'static str> },
+    #[error("no decision: {detail}")]
+    Decision { code: &'static str, detail: String },
     #[error("refused: {}", .0.detail)]
     Refused(Box<crate::govern::RefusedProposal>),
     #[error("no run `{run}` in this ledger")]
@@ -148,7 +150,7 @@ impl EngineError {
             Self::Inconclusive { .. } => "inconclusive",
             Self::Infrastructure { .. } => "infrastructure",
             Self::Contention { .. } => "contention",
-            Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } => code,
+            Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } | Self::Decision { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
@@ -172,7 +174,9 @@ impl EngineError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
+            Self::Decision { code: "decision_unknown", .. } => Kind::Caller,
             Self::Queue { .. }
+            | Self::Decision { .. }
             | Self::Refused(_)
             | Self::Inconclusive { .. }
             | Self::ModuleRefused { .. }
@@ -262,6 +266,7 @@ impl EngineError {
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
             Self::Queue { code: "queue_unknown", .. } => "list them with `enact queue list`".to_owned(),
             Self::Queue { hint, .. } => return hint.map(str::to_owned),
+            Self::Decision { .. } => "list proposals and where they stand with `enact decision list`".to_owned(),
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
             Self::Refused(refused) => {
                 let own = refused.hint.clone();

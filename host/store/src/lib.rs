@@ -6,6 +6,7 @@
 //! - [`Writer::append_governed`] is the only way in for governed records: a batch of drafts that a [`Judge`] decides about inside the
 //!   transaction, and the rows of the derived state that they write.
 //! - [`Writer::append_work`] is the way in for what a worker did: a judged draft with its run, its writes and what it changes in the queue.
+//! - [`Writer::append_executions`] is the same for entries that carry decisions out, each with its [`Execution`].
 //! - The execution queue (`queue_*` of [`Writer`] and [`Reader`]): rows and lines that the caller gives, changed by compare and set.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
@@ -21,6 +22,7 @@ mod catalog;
 mod commit;
 mod derived;
 mod error;
+mod executions;
 pub mod event;
 mod fold;
 mod governed;
@@ -43,6 +45,7 @@ mod writer;
 pub use backup::{Copied, Progress};
 pub use derived::{EntryRows, Moment, StateRow};
 pub use error::StoreError;
+pub use executions::Execution;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
 pub use listeners::FailedDelivery;

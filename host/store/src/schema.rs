@@ -11,8 +11,8 @@ use crate::error::StoreError;
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
 /// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
-/// execution queue.
-pub const FORMAT: i64 = 4;
+/// execution queue, 5 the executions of decisions.
+pub const FORMAT: i64 = 5;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
@@ -22,6 +22,9 @@ pub(crate) const FORMAT_LISTENERS: i64 = 3;
 
 /// The format in which the execution queue first appeared.
 pub(crate) const FORMAT_QUEUE: i64 = 4;
+
+/// The format in which executions of decisions first appeared.
+pub(crate) const FORMAT_EXECUTIONS: i64 = 5;
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -35,6 +38,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// - `event_indexes`, `event_keys`: combinations of fields by which an event has ever been looked for, and the records by their values.
 ///   Random keys, so only for combinations that are in use.
 /// - `events`: which log records carry which event.
+/// - `executions`: what this node tried of decisions; their index holds only those that are not confirmed.
 /// - `head`: one row, what the next entry is chained to.
 /// - `listeners`, `listener_log`: how far each listener has come, and its deliveries that failed.
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
@@ -50,7 +54,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 34] = [
+const STATEMENTS: [(&str, i64, &str); 36] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -70,6 +74,17 @@ const STATEMENTS: [(&str, i64, &str); 34] = [
         1,
         "CREATE TABLE events(event TEXT NOT NULL, store INTEGER NOT NULL, pos INTEGER NOT NULL, \
          PRIMARY KEY(event, store, pos)) STRICT, WITHOUT ROWID",
+    ),
+    (
+        "executions",
+        FORMAT_EXECUTIONS,
+        "CREATE TABLE executions(decision_hash TEXT NOT NULL UNIQUE, proposal TEXT NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL, \
+         started_at TEXT NOT NULL, finished_at TEXT, seq INTEGER, error TEXT, retries INTEGER NOT NULL) STRICT",
+    ),
+    (
+        "executions_open",
+        FORMAT_EXECUTIONS,
+        "CREATE INDEX executions_open ON executions(status, decision_hash) WHERE status <> 'Confirmed'",
     ),
     (
         "head",

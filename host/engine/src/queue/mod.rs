@@ -6,7 +6,7 @@
 //! - `hand`: what people do: add, validate, start, retry, void, settle, fulfill.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `export`: reading.
-mod class;
+pub(crate) mod class;
 mod commit;
 mod export;
 mod gate;

@@ -8,7 +8,7 @@ mod draft;
 mod receipt;
 
 pub use draft::{Proposal, Verdict, decide, draft, fail, tally};
-pub use receipt::{ExecutionReceipt, execution_hash, receipt};
+pub use receipt::{ExecutionReceipt, execution_hash, receipt, state_change_hash};
 
 use alloc::borrow::ToOwned as _;
 use alloc::collections::BTreeMap;
@@ -122,6 +122,17 @@ impl Decisions {
     /// The effects that may be decided, by name.
     pub fn effects(&self) -> impl Iterator<Item = &str> {
         self.effects.keys().map(String::as_str)
+    }
+
+    /// The effects of a proposal by name, each with the number of records that it is; nothing if one of them is none of these.
+    #[must_use]
+    pub fn shape(&self, kept: &Map<String, Value>) -> Option<Vec<(String, usize)>> {
+        let listed = self.listed(kept.get(&self.effects_in)).ok()?;
+        let named = |(effect, members): (&Effect, &Map<String, Value>)| {
+            let name = members.get(EFFECT).and_then(Value::as_str).unwrap_or_default();
+            (name.to_owned(), effect.records.len())
+        };
+        Some(listed.into_iter().map(named).collect())
     }
 
     /// The effects that a member lists, each with its declaration.

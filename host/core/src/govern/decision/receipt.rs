@@ -14,6 +14,8 @@ use crate::hash::{Digest, derived, record_hash};
 
 /// What separates this hash from every other.
 const EXECUTION_CONTEXT: &str = "enact execution v1";
+/// The same for what one effect changed.
+const CHANGE_CONTEXT: &str = "enact state change v1";
 /// The same for a receipt.
 const RECEIPT_CONTEXT: &str = "enact execution receipt v1";
 
@@ -54,6 +56,16 @@ pub fn execution_hash(decision_hash: &str, effects: &[Record]) -> Result<Digest,
     let hashes = effects.iter().map(|effect| Ok(record_hash(&effect.unsigned_bytes()?).to_string()));
     let hashes = hashes.collect::<Result<Vec<String>, CanonicalError>>()?;
     Ok(derived(EXECUTION_CONTEXT, &canonical::to_bytes(&json!([decision_hash, hashes]))?))
+}
+
+/// The hash of what one effect changed: its records, in their order.
+///
+/// # Errors
+/// Only for a record that canonical JSON cannot carry.
+pub fn state_change_hash(records: &[Record]) -> Result<Digest, CanonicalError> {
+    let hashes = records.iter().map(|record| Ok(record_hash(&record.unsigned_bytes()?).to_string()));
+    let hashes = hashes.collect::<Result<Vec<String>, CanonicalError>>()?;
+    Ok(derived(CHANGE_CONTEXT, &canonical::to_bytes(&hashes)?))
 }
 
 /// The receipt of an entry that carried out a decision; nothing for another entry.

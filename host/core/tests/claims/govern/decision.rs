@@ -32,6 +32,9 @@ pub(crate) fn artifacts() -> Vec<Value> {
         "states": {"up": {}, "down": {"terminal": true}}, "actions": {
             "FLAG.RAISE": {"summary": "Raises.", "from": [], "to": "up", "fields": {"height": {"type": "integer", "keep": true}}},
             "FLAG.STRIKE": {"summary": "Strikes.", "from": ["up"], "to": "down", "consumes": ["flag:{id}:{kept.height}"]}}});
+    let value = json!({"value": {"type": "value", "required": true, "keep": true, "fixed": true}});
+    let rate = json!({"code": "LC_RATE_V0", "summary": "Rates.", "record": "RATE", "kind": "VERSION", "subject": "Rate", "actions": {
+            "RATE.PROPOSE": {"summary": "Proposes.", "step": "propose", "fields": value}, "RATE.RATIFY": {"summary": "Ratifies.", "step": "ratify", "fields": value}}});
     let decision = json!({"code": "DC_MOTION_V0", "summary": "Motions.", "record": "MOTION", "effects_in": "what",
         "actions": {"open": "MOTION.OPEN", "decide": "MOTION.DECIDE", "reject": "MOTION.LOSE", "execute": "MOTION.DO", "fail": "MOTION.FAIL"},
         "effects": {
@@ -40,12 +43,13 @@ pub(crate) fn artifacts() -> Vec<Value> {
                     "memo": "$.effect.memo", "decision": "$.decision", "decision_hash": "$.decision_hash"}}]},
             "wave": {"summary": "Raises and strikes.", "fields": {"flag": {"type": "name", "required": true}}, "records": [
                 {"action": "FLAG.RAISE", "subject": "Flag:{effect.flag}", "payload": {"height": "$.n"}}, {"action": "FLAG.STRIKE", "subject": "Flag:{effect.flag}"}]},
-            "reset": {"summary": "Ratifies a rule.", "fields": {"rule": {"type": "name", "required": true}, "proposal": {"type": "digest", "required": true}, "value": {"type": "value", "required": true}},
-                "records": [{"action": "RULE.RATIFY", "subject": "Rule:{effect.rule}", "payload": {"value": "$.effect.value"}, "refs": {"proposal": "$.effect.proposal"}}]},
+            "reset": {"summary": "Ratifies a rate.", "fields": {"rate": {"type": "name", "required": true}, "proposal": {"type": "digest", "required": true}, "value": {"type": "value", "required": true}},
+                "records": [{"action": "RATE.RATIFY", "subject": "Rate:{effect.rate}", "payload": {"value": "$.effect.value"}, "refs": {"proposal": "$.effect.proposal"}}]},
             "nothing": {"summary": "Nothing.", "fields": {"reason": {"type": "text", "required": true}}, "none": true}}});
     let row = json!({"code": "AM_MOTION_V0", "summary": "Who.", "rows": [{"row": "clerk", "roles": ["clerk"], "signature": false, "actions":
-        ["MOTION.OPEN", "MOTION.DECIDE", "MOTION.LOSE", "MOTION.DO", "MOTION.FAIL", "GRANT.PAY", "FLAG.RAISE", "FLAG.STRIKE"]}]});
-    vec![motion, grant, flag, decision, row]
+        ["MOTION.OPEN", "MOTION.DECIDE", "MOTION.LOSE", "MOTION.DO", "MOTION.FAIL", "GRANT.PAY", "FLAG.RAISE", "FLAG.STRIKE", "RATE.PROPOSE"]},
+        {"row": "ratify", "roles": ["clerk"], "signature": false, "actions": ["RATE.RATIFY"], "distinct_from": ["RATE.PROPOSE"]}]});
+    vec![motion, grant, flag, rate, decision, row]
 }
 
 pub(crate) fn pay(to: &str, amount: &str) -> Value {
@@ -274,14 +278,14 @@ fn i_09_a_ratification_that_others_overtook_is_told_that_the_chain_has_changed()
     let mut world = World::new();
     let value = |n: u8| json!({"type": "integer", "value": n.to_string()});
     let propose = |world: &mut World, n: u8| {
-        let record = Record { version: Some(1), ..world.ann("RULE.PROPOSE", "Rule:r", json!({"value": value(n)})) };
+        let record = Record { version: Some(1), ..world.ann("RATE.PROPOSE", "Rate:r", json!({"value": value(n)})) };
         let hash = record.hash().unwrap();
         world.say(vec![record]).unwrap();
         hash
     };
     let (one, two) = (propose(&mut world, 1), propose(&mut world, 2));
     for (id, n, proposal) in [("1", 1, one), ("2", 2, two)] {
-        let effect = json!({"effect": "reset", "rule": "r", "proposal": proposal, "value": value(n)});
+        let effect = json!({"effect": "reset", "rate": "r", "proposal": proposal, "value": value(n)});
         open(&mut world, id, &[effect], 1, 0);
         world.say(vec![decision(&world, id)]).unwrap();
     }
@@ -294,7 +298,7 @@ fn i_09_a_ratification_that_others_overtook_is_told_that_the_chain_has_changed()
     let error = world.clone().say(bob(&world, "2")).unwrap_err();
     assert_eq!(error.code(), Some("chain_stale"));
     assert!(error.to_string().contains("has changed since proposal"), "{error}");
-    assert_eq!(world.row(Space::Subject, "Rule:r").unwrap()["kept"]["value"], value(1));
+    assert_eq!(world.row(Space::Subject, "Rate:r").unwrap()["kept"]["value"], value(1));
 }
 
 #[test]
@@ -318,7 +322,8 @@ fn i_45_a_hash_that_is_not_that_of_the_decision_is_refused() {
     let lost = decision::decide(&world.rules, &world.state, &about("Motion:1", &world.at), Verdict::Rejected, &Map::new()).unwrap();
     assert_eq!(lost.payload, json!({"tally": {"yes": "2", "no": "1"}}));
     world.say(vec![lost]).unwrap();
-    assert_eq!(refused(&world, execution(&world, "1")).0, "lifecycle_terminal");
+    let never = decision::draft(&world.rules, &world.state, &about("Motion:1", &world.at)).unwrap_err();
+    assert_eq!(never.code(), Some("consumes_mismatch"), "what was never decided has no key");
 }
 
 #[test]
