@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use enact_engine::bench;
+use enact_engine::{bench, bench_decide};
 use enact_wasm::Backend;
 use serde::Serialize;
 
@@ -22,6 +22,8 @@ pub(crate) enum BenchCommand {
     Call(CallArgs),
     /// Governed entries of one record each, proposed as a stream and made durable in groups.
     Append(AppendArgs),
+    /// Decisions with one movement each, made and carried out.
+    Decide(DecideArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -88,6 +90,26 @@ pub(crate) struct AppendArgs {
     dir: PathBuf,
 }
 
+/// Decisions.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// Decisions to measure.
+    #[arg(long, default_value_t = 20_000)]
+    decisions: u64,
+    /// Each record carries a signature.
+    #[arg(long)]
+    signed: bool,
+    /// Threads that draft, sign and check.
+    #[arg(long, default_value_t = count(2))]
+    jobs: NonZeroUsize,
+    /// Most entries of one commit.
+    #[arg(long, default_value_t = count(512))]
+    group: NonZeroUsize,
+    /// Folder for the scratch workspace: measure the disk you mean.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// A ledger to go over.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -137,6 +159,13 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
                 group: args.group,
             };
             let figures = bench::append(&args.dir, &load, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Decide(args) => {
+            let bar = ui.bar(args.decisions, "decisions");
+            let load = bench_decide::DecideBench { decisions: args.decisions, signed: args.signed, jobs: args.jobs, group: args.group };
+            let figures = bench_decide::decide(&args.dir, &load, |n| bar.inc(n))?;
             bar.finish_and_clear();
             print(ui, &figures)?;
         }

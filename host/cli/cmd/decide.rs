@@ -76,6 +76,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &DecideArgs) -> Result<Exit> {
     let options = DecideOptions {
         verdict: if args.reject { Verdict::Rejected } else { Verdict::Carried },
         execute: !args.no_execute,
+        sign: true,
         group: args.group,
         jobs: args.jobs,
     };

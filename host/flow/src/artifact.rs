@@ -1,7 +1,7 @@
 //! The kinds of artifact as types, and how one is read.
 //!
 //! Reading checks the shape of one file alone: unknown fields, prefixes, the code against the file stem. Whether artifacts fit
-//! together is `compile`'s business. Governance (`LC_`, `AM_`, `AS_`, `QC_`) is carried and sealed, not understood: its members are the
+//! together is `compile`'s business. Governance (`LC_`, `AM_`, `AS_`, `QC_`, `DC_`) is carried and sealed, not understood: its members are the
 //! business of whoever judges records.
 
 use crate::Map;
@@ -56,7 +56,7 @@ pub enum Artifact {
     SideEffect(SideEffect),
     /// `RB_`: which implementation serves which capability in one environment.
     Binding(Binding),
-    /// `LC_`, `AM_`, `AS_`, `QC_`: what may be recorded and carried out, opaque here.
+    /// `LC_`, `AM_`, `AS_`, `QC_`, `DC_`: what may be recorded and carried out, opaque here.
     Governance(Governance),
     /// `LI_`: a run that follows from a record.
     Listener(Listener),
@@ -255,7 +255,7 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
             stem,
             "code",
             format!(
-                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM, AS, LI or QC"
+                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM, AS, LI, QC or DC"
             ),
         ));
     }
@@ -272,7 +272,7 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
     }
 }
 
-/// Whether a code has one of the eleven prefixes, a name and a version.
+/// Whether a code has one of the thirteen prefixes, a name and a version.
 #[must_use]
 pub fn is_code(code: &str) -> bool {
     let Some((prefix, rest)) = code.split_once('_') else {
@@ -281,7 +281,7 @@ pub fn is_code(code: &str) -> bool {
     let Some((name, version)) = rest.rsplit_once("_V") else {
         return false;
     };
-    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS" | "LI" | "QC")
+    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS" | "LI" | "QC" | "DC")
         && code.len() <= NAME_BYTES_MAX
         && !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

@@ -39,6 +39,8 @@ pub struct DecideOptions {
     pub verdict: Verdict,
     /// Carry out what was decided.
     pub execute: bool,
+    /// Sign what is drafted. Without it, only rows that need no signature can allow it.
+    pub sign: bool,
     /// Most entries of one commit.
     pub group: NonZeroUsize,
     /// Threads that draft, sign and check.
@@ -89,7 +91,7 @@ impl Stopped {
 #[derive(Clone, Copy)]
 struct Author<'a> {
     actor: &'a str,
-    key: &'a SigningKey,
+    key: Option<&'a SigningKey>,
 }
 
 /// What is drafted of a proposal.
@@ -120,8 +122,8 @@ impl Engine {
     /// What keeps the rest from being decided. A refusal of one is part of its outcome.
     pub fn decide(&self, actor: &str, subjects: &[String], options: &DecideOptions, mut each: impl FnMut(Outcome)) -> Result<()> {
         let actor = &keys::actor_id(actor)?;
-        let key = &keys::load(self.workspace(), actor)?;
-        let author = Author { actor, key };
+        let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
+        let author = Author { actor, key: key.as_ref() };
         let (groups, ready) = bounded::<Result<Group>>(1);
         let (carried, due) = bounded::<Vec<Outcome>>(1);
         let (executions, drafted) = bounded::<Result<(Vec<Outcome>, Group)>>(1);
@@ -186,8 +188,8 @@ impl Engine {
     /// As [`Engine::decide`].
     pub fn execute_decisions(&self, actor: &str, subjects: &[String], options: &DecideOptions, mut each: impl FnMut(Outcome)) -> Result<()> {
         let actor = &keys::actor_id(actor)?;
-        let key = &keys::load(self.workspace(), actor)?;
-        let author = Author { actor, key };
+        let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
+        let author = Author { actor, key: key.as_ref() };
         for subjects in subjects.chunks(options.group.get()) {
             let group = self.drafts(author, subjects, What::Execute, options.jobs)?;
             let outcome = |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
@@ -286,9 +288,10 @@ impl Engine {
     }
 
     fn signed_all(&self, author: Author<'_>, records: Vec<Record>) -> Result<Vec<Record>> {
+        let Some(key) = author.key else { return Ok(records) };
         let origin = &self.workspace().config().origin;
         // A record names the one before it about the same subject by a hash that leaves the signature out.
-        let sign = |record: Record| sign(record, origin, author.key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() });
+        let sign = |record: Record| sign(record, origin, key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() });
         records.into_iter().map(sign).collect()
     }
 

@@ -390,3 +390,28 @@ fn the_codes_of_decisions_are_in_their_stages() {
     assert!(Code::EffectUnknown < Code::ChainProtocol && Code::EffectField > Code::PayloadType);
     assert!(Code::DecisionMissing > Code::ExecutionRun && GovernCode::DecisionEffects < GovernCode::GuardStateIn);
 }
+
+/// The canonical bytes of a value, as text.
+pub(crate) fn canonical_text(value: &Value) -> String {
+    String::from_utf8(enact_core::canonical::to_bytes(value).unwrap()).unwrap()
+}
+
+/// What the shipped proposals hold for the hash of a decision: the one that is drafted for a proposal in this state.
+pub(crate) fn shipped_digests(id: &str, payload: &Value, tally: &Value) -> String {
+    let rules = crate::stories::compile(&["base", "proposals"]);
+    let mut state = enact_core::govern::State::new();
+    let put = |space, key: String, value: Value| enact_core::state::Put { space, key, value: value.to_string() };
+    let mut puts = vec![put(
+        Space::Subject,
+        format!("Proposal:{id}"),
+        json!({"actors": {}, "kept": {"payload": payload}, "last": rules.snapshot(), "seq": 1, "state": "OPEN", "type": "PROPOSAL"}),
+    )];
+    for side in ["yes", "no"] {
+        puts.push(put(Space::Balance, format!("ballot-{side}:{id}|BALLOT"), json!({"credits": tally[side], "debits": "0"})));
+    }
+    state.apply(enact_core::state::StateDelta { puts });
+    let subject = format!("Proposal:{id}");
+    let record = decision::decide(&rules, &state, &about(&subject, "2026-04-17T10:00:00.000000+00:00"), Verdict::Carried, &Map::new()).unwrap();
+    assert_eq!(record.payload["tally"], *tally);
+    record.payload["decision_hash"].as_str().unwrap().to_owned()
+}
