@@ -18,8 +18,13 @@ use crate::support::Scratch;
 
 /// What the treasury of the story holds when the story is told, and what a test adds to it.
 const FUNDED: i128 = 9_000;
-const OPTIONS: DecideOptions =
-    DecideOptions { verdict: Verdict::Carried, execute: true, sign: true, group: NonZeroUsize::new(64).unwrap(), jobs: NonZeroUsize::new(2).unwrap() };
+const OPTIONS: DecideOptions = DecideOptions {
+    verdict: Verdict::Carried,
+    execute: true,
+    sign: true,
+    group: NonZeroUsize::new(64).unwrap(),
+    jobs: NonZeroUsize::new(2).unwrap(),
+};
 
 fn open(scratch: &Scratch) -> Engine {
     Engine::open(Workspace::open(&scratch.workspace()).unwrap(), &EngineOptions::default()).unwrap()
@@ -30,7 +35,13 @@ fn decided_by_max() -> (Scratch, Engine) {
     let (scratch, _) = told("treasury");
     let engine = open(&scratch);
     engine.register("ada", "max", None, &["teller".to_owned(), "executor".to_owned()], None).unwrap();
-    say(&engine, "tom", &json!({"type": "TREASURY", "action": "TREASURY.OPEN", "subject": "Treasury:test", "payload": {"purpose": "Tests."}}));
+    // Two decisions of the story can never be: they fail now, and are out of the way.
+    decide(&scratch, &["--pending"], 3);
+    say(
+        &engine,
+        "tom",
+        &json!({"type": "TREASURY", "action": "TREASURY.OPEN", "subject": "Treasury:test", "payload": {"purpose": "Tests."}}),
+    );
     let legs = legs(&[("holder:tom", "treasury:test", "EUR", &FUNDED.to_string())]);
     let iris = json!({"type": "TRANSFER", "action": "TRANSFER.ISSUE", "subject": "Transfer:test", "payload": {"to": "tom", "asset": "EUR", "amount": FUNDED.to_string()},
         "postings": self::legs(&[("mint", "holder:tom", "EUR", &FUNDED.to_string())])});
@@ -41,7 +52,8 @@ fn decided_by_max() -> (Scratch, Engine) {
 }
 
 fn legs(moves: &[(&str, &str, &str, &str)]) -> Value {
-    let leg = |account: &str, amount: &str, asset: &str, side: &str| json!({"account": account, "amount": amount, "asset": asset, "side": side});
+    let leg =
+        |account: &str, amount: &str, asset: &str, side: &str| json!({"account": account, "amount": amount, "asset": asset, "side": side});
     moves.iter().flat_map(|(from, to, asset, amount)| [leg(from, amount, asset, "debit"), leg(to, amount, asset, "credit")]).collect()
 }
 
@@ -171,7 +183,8 @@ fn i_26_i_50_whatever_commit_a_crash_comes_between_the_decision_is_carried_out_o
     scratch.sql().execute("UPDATE executions SET status = 'Executing', seq = NULL WHERE proposal = 'Proposal:T-3'", []).unwrap();
     assert_eq!(shown(&scratch, "T-3")["status"], "Confirmed", "the ledger dominates");
     let done = decide(&scratch, &["--pending"], 0);
-    let executed: Vec<&str> = done.as_array().unwrap().iter().filter(|each| each["executed"].is_object()).map(|each| each["subject"].as_str().unwrap()).collect();
+    let executed: Vec<&str> =
+        done.as_array().unwrap().iter().filter(|each| each["executed"].is_object()).map(|each| each["subject"].as_str().unwrap()).collect();
     assert!(["Proposal:T-0", "Proposal:T-1", "Proposal:T-2"].iter().all(|each| executed.contains(each)), "{done:#}");
     assert!(!executed.contains(&"Proposal:T-3"));
     assert_eq!(balance(&scratch, "treasury:test"), FUNDED - 400);
@@ -190,7 +203,8 @@ fn i_26_i_53_kill_minus_9_while_deciding_never_spends_twice_and_loses_nothing() 
             opened += 1;
         }
         let mut command = scratch.command();
-        let mut child = command.args(["decide", "--all", "--as", "max", "--group", "2"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.args(["decide", "--all", "--as", "max", "--group", "2"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         if round % 2 == 0 {
             lines.next();
@@ -214,8 +228,12 @@ fn i_52_i_35_what_cannot_be_fails_as_a_whole_and_for_good() {
     let (scratch, engine) = decided_by_max();
     let lock = json!({"type": "ESCROW_HOLD", "action": "HOLD.LOCK", "subject": "Hold:T", "payload": {"for": "nils", "asset": "EUR", "amount": "40"},
         "postings": legs(&[("holder:tom", "hold:T", "EUR", "40")])});
-    say(&engine, "iris", &json!({"type": "TRANSFER", "action": "TRANSFER.ISSUE", "subject": "Transfer:more", "payload": {"to": "tom", "asset": "EUR", "amount": "40"},
-        "postings": legs(&[("mint", "holder:tom", "EUR", "40")])}));
+    say(
+        &engine,
+        "iris",
+        &json!({"type": "TRANSFER", "action": "TRANSFER.ISSUE", "subject": "Transfer:more", "payload": {"to": "tom", "asset": "EUR", "amount": "40"},
+        "postings": legs(&[("mint", "holder:tom", "EUR", "40")])}),
+    );
     say(&engine, "tom", &lock);
     let release = |amount: &str| json!({"effect": "escrow_release", "hold": "T", "amount": amount});
     // The first effect could be, the second cannot: neither is.
@@ -244,7 +262,11 @@ fn i_52_i_35_what_cannot_be_fails_as_a_whole_and_for_good() {
 #[test]
 fn i_54_an_approved_budget_constrains_spending_after_a_restart() {
     let (scratch, engine) = decided_by_max();
-    carried(&engine, "T-1", &[json!({"effect": "create_budget", "line": "tests", "treasury": "test", "asset": "EUR", "amount": "300", "purpose": "Tests."})]);
+    carried(
+        &engine,
+        "T-1",
+        &[json!({"effect": "create_budget", "line": "tests", "treasury": "test", "asset": "EUR", "amount": "300", "purpose": "Tests."})],
+    );
     decide(&scratch, &["T-1"], 0);
     drop(engine);
     let pay = |n: u8, amount: &str| {
@@ -292,10 +314,14 @@ fn i_46_without_the_log_of_executions_the_same_is_known_and_every_replay_is_refu
         carried(&engine, &format!("T-{nth}"), &[spend(100)]);
     }
     drop(engine);
-    decide(&scratch, &["--all"], 3);
+    decide(&scratch, &["--all"], 0);
     let before = whole(&scratch)["state_roots"].clone();
     let entries = scratch.enact(&["ledger", "export"]).exits(0).out;
-    let executed: Vec<Value> = entries.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|entry| entry["records"][0]["action"] == "PROPOSAL.EXECUTE").collect();
+    let executed: Vec<Value> = entries
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|entry| entry["records"][0]["action"] == "PROPOSAL.EXECUTE")
+        .collect();
     assert!(executed.len() >= 3);
     scratch.sql().execute("DELETE FROM executions", []).unwrap();
     for nth in 0..3 {
@@ -326,7 +352,11 @@ fn i_08_i_09_a_setting_changes_by_decision_unless_another_was_faster() {
         proposals.push(engine.propose("mia", &proposed).unwrap().records[0].hash.clone());
     }
     for (id, n, proposal) in [("S-7", 7, &proposals[0]), ("S-8", 8, &proposals[1])] {
-        carried(&engine, id, &[json!({"effect": "set_parameter", "setting": "size", "proposal": proposal, "value": value(n), "effective_at": at})]);
+        carried(
+            &engine,
+            id,
+            &[json!({"effect": "set_parameter", "setting": "size", "proposal": proposal, "value": value(n), "effective_at": at})],
+        );
     }
     let done = decide(&scratch, &["S-7", "S-8"], 3);
     assert!(done[0]["executed"].is_object(), "{done:#}");
@@ -349,5 +379,5 @@ fn i_47_who_may_not_is_refused_and_the_decision_stays_pending() {
     let unknown = scratch.enact(&["decide", "T-9", "--as", "max", "--json"]).exits(1).json();
     assert_eq!(unknown["error"]["code"], "decision_unknown");
     let lost = scratch.enact(&["decide", "T-1", "--as", "max", "--json"]).exits(3).json();
-    assert_eq!(lost[0]["stopped"]["code"], "lifecycle_terminal", "{lost:#}");
+    assert_eq!(lost[0]["stopped"]["code"], "chain_kept", "{lost:#}");
 }

@@ -95,7 +95,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &DecideArgs) -> Result<Exit> {
             printed = print(ui, &outcome);
         }
     };
-    if args.pending { engine.execute_decisions(&args.by, &subjects, &options, each)? } else { engine.decide(&args.by, &subjects, &options, each)? }
+    if args.pending {
+        engine.execute_decisions(&args.by, &subjects, &options, each)?
+    } else {
+        engine.decide(&args.by, &subjects, &options, each)?
+    }
     printed?;
     if ui.json() {
         ui.document(&outcomes)?;

@@ -138,8 +138,9 @@ impl Reader {
 
 /// Writes one.
 pub(crate) fn put(connection: &Connection, execution: &Execution) -> Result<(), StoreError> {
-    connection.prepare_cached(&format!("INSERT OR REPLACE INTO executions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?.execute(
-        params![
+    connection
+        .prepare_cached(&format!("INSERT OR REPLACE INTO executions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?
+        .execute(params![
             execution.decision_hash,
             execution.proposal,
             execution.decision,
@@ -149,8 +150,7 @@ pub(crate) fn put(connection: &Connection, execution: &Execution) -> Result<(), 
             execution.seq.map(column).transpose()?,
             execution.error,
             execution.retries
-        ],
-    )?;
+        ])?;
     Ok(())
 }
 

@@ -81,11 +81,7 @@ const STATEMENTS: [(&str, i64, &str); 36] = [
         "CREATE TABLE executions(decision_hash TEXT NOT NULL UNIQUE, proposal TEXT NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL, \
          started_at TEXT NOT NULL, finished_at TEXT, seq INTEGER, error TEXT, retries INTEGER NOT NULL) STRICT",
     ),
-    (
-        "executions_open",
-        FORMAT_EXECUTIONS,
-        "CREATE INDEX executions_open ON executions(status, decision_hash) WHERE status <> 'Confirmed'",
-    ),
+    ("executions_open", FORMAT_EXECUTIONS, "CREATE INDEX executions_open ON executions(status, decision_hash) WHERE status <> 'Confirmed'"),
     (
         "head",
         1,

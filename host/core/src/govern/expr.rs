@@ -197,9 +197,7 @@ impl Expr {
                     Part::Hole(reference) => Some(reference.whole()),
                 })
                 .collect(),
-            Self::Digest(parts) => {
-                parts.iter().map(Hashed::expr).flat_map(Self::references).collect()
-            }
+            Self::Digest(parts) => parts.iter().map(Hashed::expr).flat_map(Self::references).collect(),
             Self::Constant(_) => Vec::new(),
         }
     }
@@ -324,9 +322,16 @@ impl Reference {
                 Cow::Borrowed(value) => value.get(member).map(Cow::Borrowed),
                 Cow::Owned(value) => value.get(member).cloned().map(Cow::Owned),
             },
-            Self::Subject | Self::Id | Self::Actor | Self::At | Self::Record | Self::Entry | Self::State | Self::Run(_) | Self::Drafted(_) | Self::IdOf(_) => {
-                self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned())))
-            }
+            Self::Subject
+            | Self::Id
+            | Self::Actor
+            | Self::At
+            | Self::Record
+            | Self::Entry
+            | Self::State
+            | Self::Run(_)
+            | Self::Drafted(_)
+            | Self::IdOf(_) => self.text(scope).map(|text| Cow::Owned(Value::String(text.into_owned()))),
         }
     }
 

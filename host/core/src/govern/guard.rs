@@ -158,7 +158,8 @@ fn input<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>) -> 
     // An account of which a template takes nothing has no leg, and how much is there may be what matters.
     for template in case.action.legs.iter().flatten() {
         let scope = case.scope();
-        let (Some(debit), Some(credit), Some(asset)) = (template.debit.text(scope), template.credit.text(scope), template.asset.text(scope))
+        let (Some(debit), Some(credit), Some(asset)) =
+            (template.debit.text(scope), template.credit.text(scope), template.asset.text(scope))
         else {
             continue;
         };

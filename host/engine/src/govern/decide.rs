@@ -186,13 +186,20 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::decide`].
-    pub fn execute_decisions(&self, actor: &str, subjects: &[String], options: &DecideOptions, mut each: impl FnMut(Outcome)) -> Result<()> {
+    pub fn execute_decisions(
+        &self,
+        actor: &str,
+        subjects: &[String],
+        options: &DecideOptions,
+        mut each: impl FnMut(Outcome),
+    ) -> Result<()> {
         let actor = &keys::actor_id(actor)?;
         let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
         let author = Author { actor, key: key.as_ref() };
         for subjects in subjects.chunks(options.group.get()) {
             let group = self.drafts(author, subjects, What::Execute, options.jobs)?;
-            let outcome = |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
+            let outcome =
+                |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
             self.commit_executions(author, subjects.iter().map(outcome).collect(), group, &mut each)?;
         }
         Ok(())
@@ -270,7 +277,10 @@ impl Engine {
         let records = match what {
             What::Decide(verdict) => vec![decision::decide(&ruled.protocol, &moment, &about, verdict, &Map::new()).map_err(undrafted)?],
             What::Execute => {
-                let unknown = || EngineError::Decision { code: "decision_unknown", detail: format!("`{subject}` is no proposal that can be decided") };
+                let unknown = || EngineError::Decision {
+                    code: "decision_unknown",
+                    detail: format!("`{subject}` is no proposal that can be decided"),
+                };
                 let decisions = ruled.protocol.decisions_about(subject).ok_or_else(unknown)?;
                 let row = super::proposal::subject(&moment, subject)?.ok_or_else(unknown)?;
                 if row.actors.contains_key(&decisions.actions.execute) {
@@ -415,7 +425,8 @@ impl Engine {
         notes.iter_mut().for_each(confirm);
         let now = time_text(self.now_micros());
         let mut judging = Judging::new(self, signatures, drafts.len());
-        let answers = self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
+        let answers =
+            self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
         let mut decided = judging.decided.into_iter();
         let mut appended = Vec::with_capacity(answers.len());
         for (answer, draft) in answers.into_iter().zip(drafts) {

@@ -278,7 +278,8 @@ fn report(decisions: &Decisions, rules: &Protocol, reader: &mut Reader, subject:
         report.receipt_hash = hashed.map(|hash| hash.to_string());
     } else if let Some(error) = &noted.error {
         // One entry or none: what kept one effect from it kept all of them.
-        let kept_from = |(name, _): &(String, usize)| EffectResult { success: false, message: format!("{name}: {error}"), state_change_hash: None };
+        let kept_from =
+            |(name, _): &(String, usize)| EffectResult { success: false, message: format!("{name}: {error}"), state_change_hash: None };
         report.results = shape.iter().map(kept_from).collect();
     }
     Ok(report)

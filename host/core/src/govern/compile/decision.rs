@@ -14,9 +14,9 @@ use super::contract::blank;
 use super::lifecycle::{Compiler, Whose, all_states};
 use super::{listed, word};
 use crate::entry::Kind;
-use crate::govern::declare::{ActionDecl, FieldDecl, FieldType, GuardDecl, LifecycleDecl, STAYS};
 use crate::govern::decision::declare::{DecisionDecl, EffectDecl, TemplateDecl};
 use crate::govern::decision::{DECISION_HASH, DECISION_KEY, DECISION_REF, Decisions, EFFECT, Effect, TALLY, Template};
+use crate::govern::declare::{ActionDecl, FieldDecl, FieldType, GuardDecl, LifecycleDecl, STAYS};
 use crate::govern::expr::{Expr, Reference};
 use crate::govern::field::Field;
 use crate::govern::near::nearest;
@@ -46,15 +46,20 @@ pub(super) fn add(rules: &mut Protocol, lifecycles: &[LifecycleDecl], decls: &[D
             Some(first) => join(first, contract, code, problems),
         }
     }
-    rules.decided_only =
-        contracts.values().flat_map(|contract| contract.effects.values()).flat_map(|effect| &effect.records).map(|t| t.action.clone()).collect();
+    rules.decided_only = contracts
+        .values()
+        .flat_map(|contract| contract.effects.values())
+        .flat_map(|effect| &effect.records)
+        .map(|t| t.action.clone())
+        .collect();
     rules.decision_contracts = contracts;
 }
 
 /// Several contracts may add effects to one kind of proposal; about the proposal itself they say the same.
 fn join(first: &mut Decisions, next: Decisions, code: &str, problems: &mut Vec<Problem>) {
     if first.actions != next.actions || first.effects_in != next.effects_in {
-        let detail = format!("`{}` says otherwise of `{}` which actions do what, or where effects are", first.codes.join("`, `"), first.record);
+        let detail =
+            format!("`{}` says otherwise of `{}` which actions do what, or where effects are", first.codes.join("`, `"), first.record);
         problems.push(Problem::error("contract_differs", code, "actions", detail));
     }
     for (name, effect) in next.effects {
@@ -147,7 +152,8 @@ impl<'a> Checker<'a> {
                 _ => from(action) == [decided.clone()] && ends(action),
             };
             if !right {
-                wrong.push((role, "does not do what its role is: open creates, decide leads to the decided state, execute and fail end it"));
+                wrong
+                    .push((role, "does not do what its role is: open creates, decide leads to the decided state, execute and fail end it"));
             }
         }
         for (name, action) in self.lifecycle.actions.iter().filter(|(name, _)| **name != actions.decide) {
@@ -197,7 +203,8 @@ impl<'a> Checker<'a> {
         let whole = [Reference::Id, Reference::Kept(self.decl.effects_in.clone()), Reference::Payload(TALLY.to_owned())];
         let whole = whole.iter().all(|reference| over(reference) || *reference == Reference::Id && over(&Reference::Subject));
         if !whole {
-            let detail = format!("`{DECISION_HASH}` is over the proposal's id, `kept.{}` and `payload.{TALLY}` at least", self.decl.effects_in);
+            let detail =
+                format!("`{DECISION_HASH}` is over the proposal's id, `kept.{}` and `payload.{TALLY}` at least", self.decl.effects_in);
             self.problem("bad_decision", "actions.decide", detail);
         }
         if hash.references().iter().any(|reference| matches!(reference, Reference::At | Reference::Actor | Reference::State)) {
@@ -227,10 +234,15 @@ impl<'a> Checker<'a> {
         for (field, decl) in &effect.fields {
             word(&self.decl.code, &format!("{at}.fields.{field}"), field, self.problems);
             if field == EFFECT || field.contains('.') || decl.keep || decl.fixed {
-                self.problem("bad_field", format!("{at}.fields.{field}"), "a member of an effect is neither `effect`, dotted, kept nor fixed");
+                self.problem(
+                    "bad_field",
+                    format!("{at}.fields.{field}"),
+                    "a member of an effect is neither `effect`, dotted, kept nor fixed",
+                );
             }
         }
-        let records = effect.records.iter().enumerate().filter_map(|(nth, template)| self.template(&at, nth, template, &effect.fields)).collect();
+        let records =
+            effect.records.iter().enumerate().filter_map(|(nth, template)| self.template(&at, nth, template, &effect.fields)).collect();
         Effect {
             fields: effect.fields.iter().map(|(name, field)| (name.clone(), Field::new(field))).collect(),
             required: effect.fields.iter().filter(|(_, field)| field.required).map(|(name, _)| name.clone()).collect(),
@@ -287,7 +299,8 @@ impl<'a> Checker<'a> {
         if [&subject].into_iter().chain(payload.values()).chain(refs.values()).any(|expr| expr.references().iter().any(foreign)) {
             compiler.problem("bad_expression", "payload", "an effect is the same whoever carries it out, and whenever");
         }
-        let optional = |reference: &&Reference| matches!(reference, Reference::Effect(name) if fields.get(name).is_some_and(|f| !f.required));
+        let optional =
+            |reference: &&Reference| matches!(reference, Reference::Effect(name) if fields.get(name).is_some_and(|f| !f.required));
         if [&subject].into_iter().chain(refs.values()).any(|expr| expr.references().iter().any(optional)) {
             compiler.problem("missing_field", "subject", "it follows from a member of the effect that need not be there");
         }
@@ -303,7 +316,8 @@ impl<'a> Checker<'a> {
         }
         let there = |value: &Value| {
             let Ok(expr) = Expr::parse(value) else { return true };
-            let optional = |reference: &&Reference| matches!(reference, Reference::Effect(name) if fields.get(name).is_some_and(|f| !f.required));
+            let optional =
+                |reference: &&Reference| matches!(reference, Reference::Effect(name) if fields.get(name).is_some_and(|f| !f.required));
             !expr.references().iter().any(optional)
         };
         for (name, _) in action.fields.iter().filter(|(_, field)| field.required) {

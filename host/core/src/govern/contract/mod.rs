@@ -8,8 +8,8 @@ mod draft;
 mod validate;
 
 pub use declare::{Fact, Mode, Proof};
-pub(super) use draft::{consumed, needs, postings};
 pub use draft::{Step, draft};
+pub(super) use draft::{consumed, needs, postings};
 pub use validate::{Failure, Validation, preview, validate};
 
 use alloc::borrow::ToOwned as _;

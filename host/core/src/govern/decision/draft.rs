@@ -81,7 +81,9 @@ pub fn decide<V: StateView + ?Sized>(
     let name = match (verdict, &actions.reject) {
         (Verdict::Carried, _) => &actions.decide,
         (Verdict::Rejected, Some(reject)) => reject,
-        (Verdict::Rejected, None) => return Err(ItemError::refused("decision_verdict", "the contract has no action for a proposal that failed")),
+        (Verdict::Rejected, None) => {
+            return Err(ItemError::refused("decision_verdict", "the contract has no action for a proposal that failed"));
+        }
     };
     let tally = drafting.tally(name)?;
     let action = drafting.action(name)?;

@@ -154,7 +154,10 @@ fn i_46_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
     lc("/actions/MOTION.DO/consumes", json!(["decision:{id}"]), "no_key DC_MOTION_V0 actions.execute");
     lc("/actions/MOTION.DECIDE/guards", json!([]), "bad_decision DC_MOTION_V0 actions.decide");
     lc("/actions/MOTION.DECIDE/fields/decision_hash/keep", json!(false), "bad_decision DC_MOTION_V0 actions.decide");
-    for short in [json!({"sha256": ["$.id", {"canonical": "$.kept.what"}]}), json!({"sha256": ["$.at", "$.id", {"canonical": "$.kept.what"}, {"canonical": "$.payload.tally"}]})] {
+    for short in [
+        json!({"sha256": ["$.id", {"canonical": "$.kept.what"}]}),
+        json!({"sha256": ["$.at", "$.id", {"canonical": "$.kept.what"}, {"canonical": "$.payload.tally"}]}),
+    ] {
         lc("/actions/MOTION.DECIDE/guards/0/right", short, "bad_decision DC_MOTION_V0 actions.decide");
     }
     lc("/actions/MOTION.NOTE", json!({"summary": "Notes.", "from": ["decided"], "to": "="}), "action_role DC_MOTION_V0 actions.decide");
@@ -177,7 +180,9 @@ fn i_46_a_contract_that_does_not_fit_its_lifecycle_does_not_compile() {
 
 #[test]
 fn i_45_parts_of_a_digest_are_parts_and_nothing_else() {
-    let bad = |value: Value| found("LC_FLAG_V0", "/actions/FLAG.STRIKE/consumes", json!([value]), "bad_expression LC_FLAG_V0 actions.FLAG.STRIKE.consumes");
+    let bad = |value: Value| {
+        found("LC_FLAG_V0", "/actions/FLAG.STRIKE/consumes", json!([value]), "bad_expression LC_FLAG_V0 actions.FLAG.STRIKE.consumes")
+    };
     bad(json!({"sha256": []}));
     bad(json!({"sha256": "$.id"}));
     bad(json!({"sha256": [null]}));
@@ -270,7 +275,11 @@ fn i_16_the_key_of_an_effect_is_data_and_works_once() {
     let mut world = World::new();
     open(&mut world, "1", &[pay("bob", "5"), pay("ann", "5")], 1, 0);
     world.say(vec![decision(&world, "1")]).unwrap();
-    assert_eq!(refused(&world, execution(&world, "1")), ("key_consumed", 2), "the key lacks the position, so the second is the first again");
+    assert_eq!(
+        refused(&world, execution(&world, "1")),
+        ("key_consumed", 2),
+        "the key lacks the position, so the second is the first again"
+    );
 }
 
 #[test]
@@ -355,9 +364,15 @@ fn i_04_doing_nothing_is_said_and_effects_must_be_some() {
     assert_eq!(records.len(), 1);
     world.say(records).unwrap();
     let open = |what: Value| world.code(world.ann("MOTION.OPEN", "Motion:2", json!({ "what": what })));
-    for wrong in [json!({}), json!({"effects": []}), json!({"effects": [], "more": 1}), json!({"effects": ["pay"]}), json!({"effects": {}}),
-        json!({"effects": [{"effect": "pay", "to": "bob"}]}), json!({"effects": [{"effect": "pay", "to": "bob", "amount": "5", "more": "x"}]})]
-    {
+    for wrong in [
+        json!({}),
+        json!({"effects": []}),
+        json!({"effects": [], "more": 1}),
+        json!({"effects": ["pay"]}),
+        json!({"effects": {}}),
+        json!({"effects": [{"effect": "pay", "to": "bob"}]}),
+        json!({"effects": [{"effect": "pay", "to": "bob", "amount": "5", "more": "x"}]}),
+    ] {
         assert_eq!(open(wrong.clone()), "effect_field", "{wrong}");
     }
     assert_eq!(open(json!({"effects": [{"amount": "5"}]})), "effect_unknown");
@@ -411,7 +426,8 @@ pub(crate) fn shipped_digests(id: &str, payload: &Value, tally: &Value) -> Strin
     }
     state.apply(enact_core::state::StateDelta { puts });
     let subject = format!("Proposal:{id}");
-    let record = decision::decide(&rules, &state, &about(&subject, "2026-04-17T10:00:00.000000+00:00"), Verdict::Carried, &Map::new()).unwrap();
+    let record =
+        decision::decide(&rules, &state, &about(&subject, "2026-04-17T10:00:00.000000+00:00"), Verdict::Carried, &Map::new()).unwrap();
     assert_eq!(record.payload["tally"], *tally);
     record.payload["decision_hash"].as_str().unwrap().to_owned()
 }
