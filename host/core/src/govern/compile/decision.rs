@@ -190,7 +190,15 @@ impl<'a> Checker<'a> {
         let defined = action.guards.iter().filter(|guard| guard.of.is_none()).find_map(|guard| match &guard.guard {
             GuardDecl::FieldEquals { left, right } if *left == said => Some(right),
             GuardDecl::FieldEquals { left, right } if *right == said => Some(left),
-            _ => None,
+            GuardDecl::FieldEquals { .. }
+            | GuardDecl::StateIn { .. }
+            | GuardDecl::Exists { .. }
+            | GuardDecl::KeyUnconsumed { .. }
+            | GuardDecl::VersionRatified { .. }
+            | GuardDecl::ActorsDistinct { .. }
+            | GuardDecl::FieldIn { .. }
+            | GuardDecl::FieldPositive { .. }
+            | GuardDecl::TimeWindow { .. } => None,
         });
         let hash = defined.and_then(|defined| Expr::parse(defined).ok()).filter(|expr| matches!(expr, Expr::Digest(_)));
         let Some(hash) = hash else {

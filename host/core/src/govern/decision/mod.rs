@@ -88,6 +88,9 @@ pub(super) struct EffectFacts<'a> {
     pub(super) decision_hash: &'a str,
 }
 
+/// An effect's declaration with what a proposal says of it.
+type Listed<'a> = (&'a Effect, &'a Map<String, Value>);
+
 /// A record as an effect prescribes it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Prescribed {
@@ -136,7 +139,7 @@ impl Decisions {
     }
 
     /// The effects that a member lists, each with its declaration.
-    fn listed<'a>(&'a self, member: Option<&'a Value>) -> Result<Vec<(&'a Effect, &'a Map<String, Value>)>, Fault> {
+    fn listed<'a>(&'a self, member: Option<&'a Value>) -> Result<Vec<Listed<'a>>, Fault> {
         let wrong = |detail: String| (GovernCode::EffectField, detail);
         let object = member.and_then(Value::as_object).filter(|object| object.len() == 1);
         let list = object.and_then(|object| object.get(EFFECTS)).and_then(Value::as_array);
