@@ -8,6 +8,7 @@ mod blindness;
 mod boundary;
 mod concurrency;
 mod crash;
+mod decisions;
 mod disk;
 mod first_run;
 mod governance;

@@ -81,6 +81,9 @@ pub(crate) enum Command {
     Fulfill(cmd::fulfill::FulfillArgs),
     Summary(cmd::summary::SummaryArgs),
     Receipts(cmd::receipts::ReceiptsArgs),
+    Decide(cmd::decide::DecideArgs),
+    #[command(subcommand)]
+    Decision(cmd::decide::DecisionCommand),
     Listen(cmd::listen::ListenArgs),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),

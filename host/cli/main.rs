@@ -42,6 +42,8 @@ fn main() -> ExitCode {
         Command::Fulfill(args) => cmd::fulfill::run(&ui, &cli.global, args),
         Command::Summary(args) => cmd::summary::run(&ui, &cli.global, args),
         Command::Receipts(args) => cmd::receipts::run(&ui, &cli.global, args),
+        Command::Decide(args) => cmd::decide::run(&ui, &cli.global, args),
+        Command::Decision(command) => cmd::decide::decision(&ui, &cli.global, command),
         Command::Listen(args) => cmd::listen::run(&ui, &cli.global, args),
         Command::Demo(args) => cmd::demo::run(&ui, &cli.global, args),
         Command::Backup(args) => cmd::backup::run(&ui, &cli.global, args),

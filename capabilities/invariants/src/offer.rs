@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use enact_guest_sdk::Violation;
 use serde::{Deserialize, Serialize};
 
+use crate::amount::number;
+
 #[derive(Deserialize)]
 pub(crate) struct Input<'a> {
     #[serde(borrow)]
@@ -51,10 +53,4 @@ pub(crate) fn least(i: Input<'_>) -> Result<Holds, Violation> {
         }
     }
     Ok(Holds {})
-}
-
-/// An amount in its one spelling.
-fn number(text: &str) -> Result<u128, Violation> {
-    let spelled = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
-    if spelled { text.parse().map_err(|_| Violation) } else { Err(Violation) }
 }

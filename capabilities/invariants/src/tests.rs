@@ -44,3 +44,56 @@ fn what_is_no_list_of_offers_is_a_violation() {
         assert_eq!(least("a", "1", offers), "VIOLATION", "{offers}");
     }
 }
+
+fn ballot(code: &str, tally: &str, kept: &str, balances: &str) -> &'static str {
+    let input = format!(r#"{{"at":"t","balances":{balances},"record":{{"payload":{{"tally":{tally}}}}},"subject":{{"state":"OPEN","kept":{kept}}}}}"#);
+    dispatch(code, &input).status
+}
+
+#[test]
+fn a_ballot_is_carried_or_lost_and_its_tally_is_all_that_was_cast() {
+    let kept = r#"{"quorum":"3","threshold_percent":50,"payload":{"effects":[]}}"#;
+    let all = r#"{"ballot-no:1|BALLOT":"1","ballot-yes:1|BALLOT":"2","ballots-counted|BALLOT":"7"}"#;
+    let none = r#"{"ballot-no:1|BALLOT":"0","ballot-yes:1|BALLOT":"0","ballots-counted|BALLOT":"7"}"#;
+    let even = r#"{"ballot-no:1|BALLOT":"2","ballot-yes:1|BALLOT":"2"}"#;
+    for (tally, kept, balances, carried, lost) in [
+        (r#"{"yes":"2","no":"1"}"#, kept, all, "SUCCESS", "VIOLATION"),
+        (r#"{"yes":"2","no":"0"}"#, kept, all, "VIOLATION", "VIOLATION"),
+        (r#"{"yes":"3","no":"1"}"#, kept, all, "VIOLATION", "VIOLATION"),
+        (r#"{"yes":"0","no":"0"}"#, kept, none, "VIOLATION", "SUCCESS"),
+        (r#"{"yes":"2","no":"2"}"#, kept, even, "VIOLATION", "SUCCESS"),
+        (r#"{"yes":"2","no":"1"}"#, r#"{"quorum":"4","threshold_percent":50}"#, all, "VIOLATION", "SUCCESS"),
+        (r#"{"yes":"2","no":"1"}"#, r#"{"quorum":"1","threshold_percent":66}"#, all, "SUCCESS", "VIOLATION"),
+        (r#"{"yes":"2","no":"1"}"#, r#"{"quorum":"1","threshold_percent":67}"#, all, "VIOLATION", "SUCCESS"),
+        (r#"{"yes":"2","no":"1"}"#, r#"{"quorum":"1","threshold_percent":0}"#, all, "VIOLATION", "VIOLATION"),
+        (r#"{"yes":"2","no":"1"}"#, kept, r#"{"ballot-yes:1|BALLOT":"2"}"#, "VIOLATION", "VIOLATION"),
+        (r#"{"yes":"2","no":"1","more":"1"}"#, kept, all, "VIOLATION", "VIOLATION"),
+        (r#"{"yes":2,"no":1}"#, kept, all, "VIOLATION", "VIOLATION"),
+    ] {
+        assert_eq!(ballot("CT_INVARIANT_BALLOT_CARRIED_V0", tally, kept, balances), carried, "{tally} {kept} {balances}");
+        assert_eq!(ballot("CT_INVARIANT_BALLOT_LOST_V0", tally, kept, balances), lost, "{tally} {kept} {balances}");
+    }
+}
+
+#[test]
+fn what_is_taken_is_all_that_was_there() {
+    let emptied = |first: &str, second: &str| {
+        let leg = |account: &str, side: &str, amount: &str| format!(r#"{{"account":"{account}","amount":"{amount}","asset":"A","side":"{side}"}}"#);
+        let legs = [leg("p:1", "debit", first), leg("h", "credit", first), leg("p:1", "debit", second), leg("t", "credit", second)].join(",");
+        let input = format!(r#"{{"at":"t","balances":{{"h|A":"0","p:1|A":"5","t|A":"1"}},"record":{{"payload":{{}},"postings":[{legs}]}},"subject":null}}"#);
+        dispatch("CT_INVARIANT_EMPTIED_V0", &input).status
+    };
+    assert_eq!(emptied("2", "3"), "SUCCESS");
+    assert_eq!(emptied("2", "2"), "VIOLATION");
+    assert_eq!(emptied("3", "3"), "VIOLATION");
+}
+
+#[test]
+fn i_32_a_list_has_one_order_and_no_repetition() {
+    let ascending = |list: &str| dispatch("CT_INVARIANT_ASCENDING_V0", &format!(r#"{{"record":{{"payload":{{"intents":{list}}}}}}}"#)).status;
+    assert_eq!(ascending(r#"["a","b","c"]"#), "SUCCESS");
+    assert_eq!(ascending(r#"["a"]"#), "SUCCESS");
+    for wrong in [r#"["b","a"]"#, r#"["a","a"]"#, "[]", r#""a""#] {
+        assert_eq!(ascending(wrong), "VIOLATION", "{wrong}");
+    }
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use enact_engine::bench;
 use enact_engine::queue::WorkOptions;
+use enact_engine::{bench, bench_decide};
 use enact_wasm::Backend;
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(crate) enum BenchCommand {
     Queue(QueueArgs),
     /// Walks along a chain of receipts, and from records anywhere in a ledger.
     Receipts(ReceiptsArgs),
+    /// Decisions with one movement each, made and carried out.
+    Decide(DecideArgs),
     /// Re-execution of a ledger of nine-step workflows.
     Audit(ReplayArgs),
     /// Verification of a ledger of nine-step workflows.
@@ -113,6 +115,26 @@ pub(crate) struct QueueArgs {
     dir: PathBuf,
 }
 
+/// Decisions.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// Decisions to measure.
+    #[arg(long, default_value_t = 20_000)]
+    decisions: u64,
+    /// Each record carries a signature.
+    #[arg(long)]
+    signed: bool,
+    /// Threads that draft, sign and check.
+    #[arg(long, default_value_t = count(2))]
+    jobs: NonZeroUsize,
+    /// Most entries of one commit.
+    #[arg(long, default_value_t = count(512))]
+    group: NonZeroUsize,
+    /// Folder for the scratch workspace: measure the disk you mean.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// Walks.
 #[derive(Debug, Args)]
 pub(crate) struct ReceiptsArgs {
@@ -189,6 +211,13 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
         BenchCommand::Receipts(args) => {
             let bar = ui.bar(args.entries, "entries");
             let figures = bench::receipts(&args.dir, args.entries, args.walks, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Decide(args) => {
+            let bar = ui.bar(args.decisions, "decisions");
+            let load = bench_decide::DecideBench { decisions: args.decisions, signed: args.signed, jobs: args.jobs, group: args.group };
+            let figures = bench_decide::decide(&args.dir, &load, |n| bar.inc(n))?;
             bar.finish_and_clear();
             print(ui, &figures)?;
         }

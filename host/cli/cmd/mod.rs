@@ -7,6 +7,7 @@ pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod decide;
 pub(crate) mod demo;
 pub(crate) mod fulfill;
 pub(crate) mod init;

@@ -470,7 +470,13 @@ fn request(n: u64) -> RunRequest {
 }
 
 /// A workspace that is removed when the measurement is over.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -530,7 +536,7 @@ fn file_size(engine: &Engine) -> u64 {
     std::fs::metadata(engine.workspace().ledger_path()).map_or(0, |m| m.len())
 }
 
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     cpu_time::ProcessTime::try_now().map_or(Duration::ZERO, |t| t.as_duration())
 }
 

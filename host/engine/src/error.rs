@@ -99,6 +99,8 @@ pub enum EngineError {
     NoSnapshot { snapshot: String },
     #[error("the queue refuses: {detail}")]
     Queue { code: &'static str, detail: String, hint: Option<&'static str> },
+    #[error("no decision: {detail}")]
+    Decision { code: &'static str, detail: String },
     #[error("refused: {}", .0.detail)]
     Refused(Box<crate::govern::RefusedProposal>),
     #[error("no record `{record}` in this ledger")]
@@ -158,7 +160,7 @@ impl EngineError {
             Self::Inconclusive { .. } => "inconclusive",
             Self::Infrastructure { .. } => "infrastructure",
             Self::Contention { .. } => "contention",
-            Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } => code,
+            Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } | Self::Decision { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
             Self::NoActorKey { .. } => "no_actor_key",
@@ -187,7 +189,9 @@ impl EngineError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
+            Self::Decision { code: "decision_unknown", .. } => Kind::Caller,
             Self::Queue { .. }
+            | Self::Decision { .. }
             | Self::Refused(_)
             | Self::Inconclusive { .. }
             | Self::ModuleRefused { .. }
@@ -285,6 +289,7 @@ impl EngineError {
             Self::Queue { hint, .. } => return hint.map(str::to_owned),
             Self::NoView { .. } => "list them with `enact view`".to_owned(),
             Self::ViewColumn { .. } => "write `--where COLUMN=VALUE`, as often as needed".to_owned(),
+            Self::Decision { .. } => "list proposals and where they stand with `enact decision list`".to_owned(),
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
             Self::Refused(refused) => {
                 let own = refused.hint.clone();

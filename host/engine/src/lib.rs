@@ -3,6 +3,7 @@
 //! It routes by structure only; no domain is known here. What is allowed is decided by the pure crates below.
 pub mod audit;
 pub mod bench;
+pub mod bench_decide;
 pub mod bound;
 pub mod canonical;
 pub mod embedded;

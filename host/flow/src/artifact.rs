@@ -1,7 +1,7 @@
 //! The kinds of artifact as types, and how one is read.
 //!
 //! Reading checks the shape of one file alone: unknown fields, prefixes, the code against the file stem. Whether artifacts fit
-//! together is `compile`'s business. Governance (`LC_`, `AM_`, `AS_`, `QC_`, `VW_`) is carried and sealed, not understood: its members are the
+//! together is `compile`'s business. Governance (`LC_`, `AM_`, `AS_`, `QC_`, `DC_`, `VW_`) is carried and sealed, not understood: its members are the
 //! business of whoever judges records.
 
 use crate::Map;
@@ -56,7 +56,7 @@ pub enum Artifact {
     SideEffect(SideEffect),
     /// `RB_`: which implementation serves which capability in one environment.
     Binding(Binding),
-    /// `LC_`, `AM_`, `AS_`, `QC_`, `VW_`: what may be recorded, carried out and shown, opaque here.
+    /// `LC_`, `AM_`, `AS_`, `QC_`, `DC_`, `VW_`: what may be recorded, carried out and shown, opaque here.
     Governance(Governance),
     /// `LI_`: a run that follows from a record.
     Listener(Listener),
@@ -255,7 +255,7 @@ pub fn from_value(stem: &str, value: Value) -> Result<Artifact, Problem> {
             stem,
             "code",
             format!(
-                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM, AS, LI, QC or VW"
+                "`{code}` is not `<PREFIX>_<NAME>_V<n>` in capitals, digits and `_` with prefix IN, WF, CC, CT, CS, RB, EV, LC, AM, AS, LI, QC, DC or VW"
             ),
         ));
     }
@@ -281,7 +281,7 @@ pub fn is_code(code: &str) -> bool {
     let Some((name, version)) = rest.rsplit_once("_V") else {
         return false;
     };
-    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS" | "LI" | "QC" | "VW")
+    matches!(prefix, "IN" | "WF" | "CC" | "CT" | "CS" | "RB" | "EV" | "LC" | "AM" | "AS" | "LI" | "QC" | "DC" | "VW")
         && code.len() <= NAME_BYTES_MAX
         && !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')

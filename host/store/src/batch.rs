@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::derived;
 use crate::error::StoreError;
+use crate::executions::{self, Execution};
 use crate::governed::TxView;
 use crate::ledger;
 use crate::links::Links;
@@ -115,6 +116,11 @@ impl<'c> Beside<'c> {
             Err(StoreError::Quarantined { store, reason }) => Ok(Some(Rejection::Quarantined { store, reason })),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes an execution.
+    pub(crate) fn note(&mut self, execution: &Execution) -> Result<(), StoreError> {
+        executions::put(self.connection, execution)
     }
 
     /// Stores a run and its writes.

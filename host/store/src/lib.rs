@@ -7,6 +7,7 @@
 //!   transaction, and the rows of the derived state that they write.
 //! - [`Writer::append_work`] is the way in for what a worker did: a judged draft with its run, its writes and what it changes in the queue.
 //! - [`Reader::links`] finds the records that are, or name, a digest: the way along a chain of receipts, in both directions.
+//! - [`Writer::append_executions`] is the same for entries that carry decisions out, each with its [`Execution`].
 //! - The execution queue (`queue_*` of [`Writer`] and [`Reader`]): rows and lines that the caller gives, changed by compare and set.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
@@ -23,6 +24,7 @@ mod commit;
 mod derived;
 mod error;
 pub mod event;
+mod executions;
 mod fold;
 mod governed;
 mod ledger;
@@ -45,6 +47,7 @@ mod writer;
 pub use backup::{Copied, Progress};
 pub use derived::{EntryRows, Moment, StateRow};
 pub use error::StoreError;
+pub use executions::Execution;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
 pub use links::{LinkKind, LinkPlace, named};

@@ -12,7 +12,8 @@ use crate::links;
 pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
 /// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
-/// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time, 7 the index over record hashes.
+/// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time, 6 the executions of decisions,
+/// 7 the index over record hashes.
 pub const FORMAT: i64 = 7;
 
 /// The format in which the derived state first appeared.
@@ -26,6 +27,9 @@ pub(crate) const FORMAT_QUEUE: i64 = 4;
 
 /// The format in which what is due again and what has failed is looked up by its time. A file of the format before has it read through.
 pub(crate) const FORMAT_DUE: i64 = 5;
+
+/// The format in which executions of decisions first appeared.
+pub(crate) const FORMAT_EXECUTIONS: i64 = 6;
 
 /// The format in which the index over record hashes first appeared.
 pub(crate) const FORMAT_LINKS: i64 = 7;
@@ -42,6 +46,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// - `event_indexes`, `event_keys`: combinations of fields by which an event has ever been looked for, and the records by their values.
 ///   Random keys, so only for combinations that are in use.
 /// - `events`: which log records carry which event.
+/// - `executions`: what this node tried of decisions; their index holds only those that are not confirmed.
 /// - `head`: one row, what the next entry is chained to.
 /// - `links`: which records are, or name, a digest; see [`crate::links`]. Random keys, so narrow ones: 20 bytes a row, and a lookup reads as
 ///   many pages as the index is high.
@@ -59,7 +64,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 35] = [
+const STATEMENTS: [(&str, i64, &str); 37] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
@@ -80,6 +85,13 @@ const STATEMENTS: [(&str, i64, &str); 35] = [
         "CREATE TABLE events(event TEXT NOT NULL, store INTEGER NOT NULL, pos INTEGER NOT NULL, \
          PRIMARY KEY(event, store, pos)) STRICT, WITHOUT ROWID",
     ),
+    (
+        "executions",
+        FORMAT_EXECUTIONS,
+        "CREATE TABLE executions(decision_hash TEXT NOT NULL UNIQUE, proposal TEXT NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL, \
+         started_at TEXT NOT NULL, finished_at TEXT, seq INTEGER, error TEXT, retries INTEGER NOT NULL) STRICT",
+    ),
+    ("executions_open", FORMAT_EXECUTIONS, "CREATE INDEX executions_open ON executions(status, decision_hash) WHERE status <> 'Confirmed'"),
     (
         "head",
         1,

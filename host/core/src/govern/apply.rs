@@ -53,7 +53,8 @@ pub(super) fn write<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<
     state.put_subject(&record.subject, subject(case));
 }
 
-fn subject(case: &Case<'_>) -> SubjectRow {
+/// The row of the subject after the record.
+pub(super) fn subject(case: &Case<'_>) -> SubjectRow {
     let record = case.record;
     let mut row = case.subject.as_deref().cloned().unwrap_or_else(|| SubjectRow {
         active: None,

@@ -58,6 +58,8 @@ impl Protocol {
             decisions: None,
             contracts: BTreeMap::new(),
             frozen: BTreeMap::new(),
+            decision_contracts: BTreeMap::new(),
+            decided_only: BTreeSet::new(),
         }
     }
 }

@@ -96,6 +96,8 @@ codes! {
         PayloadType "payload_type" "a member of the payload is not of the declared type" ""
         RecordPostings "record_postings" "legs where none belong, or none where they are needed" ""
         PostingAmount "posting_amount" "an amount is not a whole number from 1 to 2^128 - 1 in its one spelling" "write minor units as decimal text without sign and leading zero"
+        EffectUnknown "effect_unknown" "a proposal lists an effect that no decision contract has" "name one of the effects of the `DC_`"
+        EffectField "effect_field" "a member of an effect is missing, not declared, or not of its type" ""
     }
     Chain {
         ChainProtocol "chain_protocol" "the entry is made under another protocol than the one in force" "judge the record again under the snapshot in force"
@@ -134,6 +136,8 @@ codes! {
     Guards {
         ExecutionRun "execution_run" "what a queue contract executes is recorded with the receipt of its run" "queue the item; a worker executes it"
         ProtocolFrozen "protocol_frozen" "the snapshot has otherwise what the one in force has frozen" "give what is to differ another code, and leave the frozen artifact as it is"
+        DecisionMissing "decision_missing" "what a decision brings about is recorded with the decision, or not at all" "open a proposal, have it decided, and let `enact decide` carry it out"
+        DecisionEffects "decision_effects" "the entry is not exactly what was decided" "let `enact decide` draft it"
         GuardStateIn "guard_state_in" "a subject is in none of the states asked for" ""
         GuardExists "guard_exists" "a subject does not exist" ""
         GuardKeyUnconsumed "guard_key_unconsumed" "a key was used up already" ""

@@ -80,7 +80,7 @@ pub struct ActionDecl {
     pub invariants: Vec<InvariantDecl>,
     /// Templates of the keys that it uses up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub consumes: Vec<String>,
+    pub consumes: Vec<Value>,
     /// Templates of its movements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postings: Option<Vec<LegDecl>>,

@@ -30,7 +30,7 @@ impl Case<'_> {
     pub(super) fn scope(&self) -> Scope<'_> {
         let subject = self.subject.as_deref();
         let state = subject.and_then(|row| row.state.as_deref());
-        Scope { record: self.record, kept: subject.map(|row| &row.kept), state, at: self.entry.at, place: None, run: None }
+        Scope { record: self.record, kept: subject.map(|row| &row.kept), state, at: self.entry.at, place: None, run: None, effect: None }
     }
 }
 
@@ -154,6 +154,22 @@ fn input<V: StateView + ?Sized>(case: &Case<'_>, state: &mut Overlay<'_, V>) -> 
         let key = balance_key(leg.account, leg.asset);
         let row = state.balance(&key)?.map(|row| *row).unwrap_or_default();
         balances.insert(key, Value::String(amount::balance(row.credits, row.debits)));
+    }
+    // An account of which a template takes nothing has no leg, and how much is there may be what matters.
+    for template in case.action.legs.iter().flatten() {
+        let scope = case.scope();
+        let (Some(debit), Some(credit), Some(asset)) =
+            (template.debit.text(scope), template.credit.text(scope), template.asset.text(scope))
+        else {
+            continue;
+        };
+        for account in [debit, credit] {
+            let key = balance_key(&account, &asset);
+            if !balances.contains_key(&key) {
+                let row = state.balance(&key)?.map(|row| *row).unwrap_or_default();
+                balances.insert(key, Value::String(amount::balance(row.credits, row.debits)));
+            }
+        }
     }
     let record = serde_json::to_value(case.record).map_err(|_| Stop::Judge(JudgeError::Entry(Refusal::Shape)))?;
     let at = Value::String(case.entry.at.to_owned());

@@ -21,7 +21,7 @@ use super::overlay::Overlay;
 use super::posting::Leg;
 use super::row::{OpenVersion, SubjectRow};
 use super::rules::{Action, Core, Lifecycle, Protocol};
-use super::{apply, chain, guard, lifecycle, posting, schema};
+use super::{apply, chain, decision, guard, lifecycle, posting, schema};
 use crate::entry::{Record, check_receipts};
 use crate::error::Refusal;
 use crate::hash::{Digest, record_hash};
@@ -255,7 +255,7 @@ pub fn judge<V: StateView + ?Sized>(
                 run = found.map(|receipt| EntryRun { receipt, hash });
                 (row, hash)
             }),
-            false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record), &mut looked_at),
+            false => judge_record(rules, &mut state, outside, entry, run.as_ref(), (nth, record, records), &mut looked_at),
         };
         match answer {
             Ok((row, hash)) => {
@@ -279,11 +279,12 @@ fn judge_record<V: StateView + ?Sized>(
     outside: &dyn Outside,
     entry: &EntryContext<'_>,
     run: Option<&EntryRun>,
-    (nth, record): (usize, &Record),
+    (nth, record, records): (usize, &Record, &[Record]),
     rows: &mut Vec<RowFinding>,
 ) -> Staged<(String, Digest), V> {
     alone(nth, record)?;
     let (lifecycle, action, legs) = schema::check(rules, entry, record)?;
+    decision::opened(rules, record)?;
     if let Some(run) = run.filter(|run| record.refs.get("run") != Some(&run.hash)) {
         let detail = alloc::format!("`refs.run` is not {}, the receipt of the entry", run.hash);
         return Err(Stop::Refuse(GovernCode::RecordField, detail));
@@ -297,6 +298,7 @@ fn judge_record<V: StateView + ?Sized>(
     let moved = lifecycle::check(&case, state)?;
     carried_out(&case)?;
     adopted(&case)?;
+    decision::carried_out(&case, nth, records)?;
     guard::check(&case, state)?;
     guard::consume(&case, state)?;
     let balances = posting::check(&case, state)?;

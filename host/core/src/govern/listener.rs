@@ -107,12 +107,16 @@ impl Protocol {
                             Reference::Run(_) | Reference::Output(_) => {
                                 problem("bad_expression", &at, "only the record of an execution speaks of a run".to_owned());
                             }
+                            Reference::Effect(_) | Reference::Drafted(_) => {
+                                problem("bad_expression", &at, "only what a decision carries out speaks of its effects".to_owned());
+                            }
                             Reference::Subject
                             | Reference::Id
                             | Reference::Actor
                             | Reference::At
                             | Reference::Record
                             | Reference::Entry
+                            | Reference::Inside(..)
                             | Reference::IdOf(_) => {}
                         }
                     }
@@ -165,7 +169,7 @@ impl Listener {
     pub fn payload(&self, heard: &Heard<'_>) -> Map<String, Value> {
         let (record, entry) = (heard.hash.to_string(), heard.entry.to_string());
         let place = Place { record: &record, entry: &entry };
-        let scope = Scope { record: heard.record, kept: None, state: None, at: heard.at, place: Some(place), run: None };
+        let scope = Scope { record: heard.record, kept: None, state: None, at: heard.at, place: Some(place), run: None, effect: None };
         let told = |(member, expr): (&String, &Expr)| expr.value(scope).map(|value| (member.clone(), value.into_owned()));
         self.payload.iter().filter_map(told).collect()
     }

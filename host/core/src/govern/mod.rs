@@ -15,6 +15,7 @@ mod check;
 mod code;
 mod compile;
 pub mod contract;
+pub mod decision;
 pub mod declare;
 mod expr;
 mod field;

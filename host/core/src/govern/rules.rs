@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde_json::Value;
 
 use super::contract::Contract;
+use super::decision::Decisions;
 use super::declare::{AssetClass, InvariantDecl, RowDecl, Step};
 use super::expr::Expr;
 use super::field::Field;
@@ -35,6 +36,10 @@ pub struct Protocol {
     pub(super) contracts: BTreeMap<String, Contract>,
     /// Artifacts that no later snapshot may have otherwise, by their codes.
     pub(super) frozen: BTreeMap<String, Value>,
+    /// What proposals may bring about, by their record type.
+    pub(super) decision_contracts: BTreeMap<String, Decisions>,
+    /// Actions that nothing but a decision performs.
+    pub(super) decided_only: BTreeSet<String>,
 }
 
 /// A record type.

@@ -100,3 +100,31 @@ fn ledger_vectors_hold() {
     });
     same_as_published("core-ledger.json", &vectors);
 }
+
+#[test]
+fn i_45_i_16_decision_vectors_hold() {
+    use crate::govern::decision::{canonical_text, shipped_digests};
+    let cases = [
+        ("P-1", json!({"effects": [{"effect": "no_op", "reason": "r"}]}), json!({"yes": "2", "no": "1"})),
+        ("P-2", json!({"effects": [{"effect": "no_op", "reason": "r"}]}), json!({"yes": "2", "no": "1"})),
+        ("P-1", json!({"effects": [{"effect": "no_op", "reason": "s"}]}), json!({"yes": "2", "no": "1"})),
+        ("P-1", json!({"effects": [{"effect": "no_op", "reason": "r"}]}), json!({"yes": "1", "no": "2"})),
+        ("P-1", json!({"effects": [{"effect": "no_op", "reason": "r:{}:{}"}]}), json!({"yes": "2", "no": "1"})),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    let decisions = cases.map(|(id, payload, tally)| {
+        let text = format!("icn:decision:v1:{id}:{}:{}", canonical_text(&payload), canonical_text(&tally));
+        let hash = context_hash(text.as_bytes());
+        assert!(seen.insert(hash), "two decisions with one hash");
+        // What the shipped lifecycle says that it is, evaluated by the judge.
+        assert_eq!(shipped_digests(id, &payload, &tally), hash.to_string());
+        json!({"proposal_id": id, "payload": payload, "tally": tally, "decision_hash": hash})
+    });
+    let settlements = ["blake3:", "sha256:"].map(|alg| {
+        let receipt = format!("{alg}{}", "ab".repeat(32));
+        let key = |prefix: &str| context_hash(format!("{prefix}{receipt}").as_bytes());
+        assert_ne!(key("icn-ledger:settlement:v1:"), key("icn-ledger:settlement:v2:"), "the prefix is part of it");
+        json!({"receipt_hash": receipt, "key": key("icn-ledger:settlement:v1:")})
+    });
+    same_as_published("core-decisions.json", &json!({"decisions": decisions, "settlements": settlements}));
+}

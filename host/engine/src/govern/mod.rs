@@ -1,6 +1,8 @@
 //! The edge around the pure judge: keys, clocks, components and the store. What is allowed is decided in `host/core`.
 mod actors;
 mod book;
+mod decide;
+mod decisions;
 pub(crate) mod keys;
 mod outside;
 mod proposal;
@@ -15,6 +17,8 @@ mod view;
 pub use actors::Held;
 pub use book::Ruled;
 pub(crate) use book::{RuleBook, problem};
+pub use decide::{DecideOptions, Outcome, Stopped};
+pub use decisions::{DecisionReport, EffectResult, ExecutionStatus};
 pub(crate) use outside::{Components, Signatures};
 pub use proposal::Proposed;
 pub(crate) use proposal::row;

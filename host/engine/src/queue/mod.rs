@@ -9,7 +9,7 @@
 //! - `heard`: items that follow from a record that a listener heard.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `health`, `export`: reading.
-mod class;
+pub(crate) mod class;
 mod commit;
 mod export;
 mod gate;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde_json::Value;
 
-/// An `LC_`, `AM_`, `AS_`, `QC_` or `VW_`: an object with a code and a summary, otherwise opaque.
+/// An `LC_`, `AM_`, `AS_`, `QC_`, `DC_` or `VW_`: an object with a code and a summary, otherwise opaque.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Governance(Value);

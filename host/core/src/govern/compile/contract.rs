@@ -213,7 +213,7 @@ impl<'a> Checker<'a> {
             self.problem("no_key", "actions.execute", "an execution uses up no key, so another item could do the same again");
         }
         for key in &action.consumes {
-            let Ok(expr) = Expr::parse(&Value::String(key.clone())) else { continue };
+            let Ok(expr) = Expr::parse(key) else { continue };
             let known = |reference: &&Reference| matches!(reference, Reference::Kept(_) | Reference::Subject | Reference::Id);
             if !expr.references().iter().all(known) {
                 self.problem(
@@ -292,6 +292,7 @@ impl<'a> Checker<'a> {
             whose: Whose::Own,
             says_kept: false,
             runs,
+            effect: None,
         }
     }
 
@@ -465,7 +466,7 @@ fn requires(action: &ActionDecl, name: &str, type_: FieldType) -> bool {
 }
 
 /// An action without anything: expressions of a contract have no payload to speak of.
-fn blank() -> ActionDecl {
+pub(super) fn blank() -> ActionDecl {
     ActionDecl {
         summary: String::new(),
         from: None,

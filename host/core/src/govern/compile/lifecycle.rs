@@ -14,7 +14,7 @@ use super::{listed, word};
 use crate::canonical::admit_payload;
 use crate::entry::Kind;
 use crate::govern::builtin;
-use crate::govern::declare::{ActionDecl, FieldType, GuardDecl, GuardOfDecl, InvariantDecl, LifecycleDecl, STAYS, Step};
+use crate::govern::declare::{ActionDecl, FieldDecl, FieldType, GuardDecl, GuardOfDecl, InvariantDecl, LifecycleDecl, STAYS, Step};
 use crate::govern::expr::{Expr, Part, Reference};
 use crate::govern::field::Field;
 use crate::govern::near::nearest;
@@ -69,6 +69,7 @@ pub(super) fn add(rules: &mut Protocol, decls: &[LifecycleDecl], problems: &mut 
                 whose: Whose::Own,
                 says_kept: false,
                 runs: false,
+                effect: None,
             };
             let action = compiler.action();
             actions.insert(name.clone(), action);
@@ -136,6 +137,8 @@ pub(super) struct Compiler<'a> {
     pub(super) says_kept: bool,
     /// Whether expressions may speak of a run.
     pub(super) runs: bool,
+    /// The members of the effect that expressions may speak of.
+    pub(super) effect: Option<&'a BTreeMap<String, FieldDecl>>,
 }
 
 impl Compiler<'_> {
@@ -152,7 +155,7 @@ impl Compiler<'_> {
         for (nth, invariant) in action.invariants.iter().enumerate() {
             self.invariant(&format!("invariants.{nth}"), invariant);
         }
-        let consumes = action.consumes.iter().filter_map(|key| self.text("consumes", key)).collect();
+        let consumes = action.consumes.iter().filter_map(|key| self.expr("consumes", key)).collect();
         Action {
             summary: action.summary.clone(),
             from: action.from.clone().unwrap_or_default(),
@@ -279,6 +282,16 @@ impl Compiler<'_> {
                 Reference::Run(_) | Reference::Output(_) if !self.runs => {
                     self.problem("bad_expression", member, "only the record of an execution speaks of a run: `run.…` and `output.…`");
                 }
+                Reference::Effect(_) | Reference::Drafted(_) if self.effect.is_none() => {
+                    let detail = "only what a decision carries out speaks of its effects: `effect.…`, `n`, `decision`, `decision_hash`";
+                    self.problem("bad_expression", member, detail);
+                }
+                Reference::Effect(name) => {
+                    let fields = self.effect.into_iter().flat_map(BTreeMap::keys);
+                    if !fields.clone().any(|field| field == name) {
+                        self.problem("unknown_field", member, format!("`effect.{name}` is not declared, {}", nearest(name, fields)));
+                    }
+                }
                 Reference::State if self.decl.states.is_empty() => {
                     self.problem("bad_expression", member, "only subjects of a `TRANSITION` lifecycle have a `state`");
                 }
@@ -290,6 +303,8 @@ impl Compiler<'_> {
                 | Reference::State
                 | Reference::Run(_)
                 | Reference::Output(_)
+                | Reference::Drafted(_)
+                | Reference::Inside(..)
                 | Reference::IdOf(_) => {}
             }
         }
@@ -427,7 +442,7 @@ fn type_of(of: &Expr) -> Option<&str> {
             Part::Plain(plain) => plain,
             Part::Hole(_) => return None,
         },
-        Expr::Reference(_) => return None,
+        Expr::Reference(_) | Expr::Digest(_) => return None,
     };
     begins.split_once(':').map(|(type_, _)| type_)
 }

@@ -5,6 +5,7 @@
 
 mod assets;
 mod contract;
+mod decision;
 mod lifecycle;
 mod matrix;
 
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::contract::declare::ContractDecl;
+use super::decision::declare::DecisionDecl;
 use super::declare::{AssetsDecl, LifecycleDecl, MatrixDecl};
 use super::problem::Problem;
 use super::rules::Protocol;
@@ -28,7 +30,7 @@ use crate::hash::Digest;
 const MAX_WORD_BYTES: usize = 128;
 
 impl Protocol {
-    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_`, `QC_` are passed over.
+    /// Compiles the artifacts of a snapshot. Those of other kinds than `LC_`, `AM_`, `AS_`, `QC_` and `DC_` are passed over.
     ///
     /// # Errors
     /// Everything that does not fit together, sorted.
@@ -48,6 +50,7 @@ impl Protocol {
         let lifecycles: Vec<LifecycleDecl> = read(&artifacts, "LC_", &mut problems);
         let matrices: Vec<MatrixDecl> = read(&artifacts, "AM_", &mut problems);
         let contracts: Vec<ContractDecl> = read(&artifacts, "QC_", &mut problems);
+        let decisions: Vec<DecisionDecl> = read(&artifacts, "DC_", &mut problems);
         assets::add(&mut rules, &assets, &lifecycles, &mut problems);
         lifecycle::add(&mut rules, &lifecycles, &mut problems);
         matrix::add(&mut rules, &matrices, &mut problems);
@@ -55,6 +58,7 @@ impl Protocol {
         for (code, artifact) in &artifacts {
             rules.freeze(code, artifact);
         }
+        decision::add(&mut rules, &lifecycles, &decisions, &mut problems);
         if problems.is_empty() {
             return Ok(rules);
         }
@@ -82,6 +86,12 @@ impl Coded for MatrixDecl {
 }
 
 impl Coded for ContractDecl {
+    fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+impl Coded for DecisionDecl {
     fn code(&self) -> &str {
         &self.code
     }

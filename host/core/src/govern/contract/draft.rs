@@ -117,7 +117,7 @@ pub(in crate::govern) const fn needs(proof: Proof) -> Option<&'static str> {
 }
 
 /// The keys of an action.
-pub(super) fn consumed<E>(action: &Action, scope: Scope<'_>) -> Result<Vec<String>, ItemError<E>> {
+pub(in crate::govern) fn consumed<E>(action: &Action, scope: Scope<'_>) -> Result<Vec<String>, ItemError<E>> {
     let key = |(nth, key): (usize, &crate::govern::expr::Expr)| {
         let text = key.text(scope).map(Cow::into_owned);
         text.ok_or_else(|| ItemError::refused("consumes_mismatch", format!("key {nth} of the action leads nowhere")))
@@ -126,7 +126,7 @@ pub(super) fn consumed<E>(action: &Action, scope: Scope<'_>) -> Result<Vec<Strin
 }
 
 /// The movements of an action, debit before credit. One whose amount is zero has no legs.
-fn postings<E>(action: &Action, scope: Scope<'_>) -> Result<Option<Vec<Posting>>, ItemError<E>> {
+pub(in crate::govern) fn postings<E>(action: &Action, scope: Scope<'_>) -> Result<Option<Vec<Posting>>, ItemError<E>> {
     let Some(templates) = &action.legs else { return Ok(None) };
     let mut legs = Vec::new();
     for (nth, template) in templates.iter().enumerate() {

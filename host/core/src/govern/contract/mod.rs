@@ -8,8 +8,8 @@ mod draft;
 mod validate;
 
 pub use declare::{Fact, Mode, Proof};
-pub(super) use draft::needs;
 pub use draft::{Step, draft};
+pub(super) use draft::{consumed, needs, postings};
 pub use validate::{Failure, Validation, preview, validate};
 
 use alloc::borrow::ToOwned as _;
@@ -344,7 +344,7 @@ pub fn payload<V: StateView + ?Sized>(
 /// `queue_unknown`; `consumes_mismatch` when the item does not say what a key needs.
 pub fn keys<V: StateView + ?Sized>(rules: &Protocol, contract: &Contract, view: &V, about: &Item<'_>) -> Answer<Vec<String>, V> {
     let said = About::of(rules, contract, view, about, &contract.decl.actions.execute)?;
-    draft::consumed(said.action, said.scope(None))
+    consumed(said.action, said.scope(None))
 }
 
 fn resolved(members: &Members, scope: Scope<'_>) -> Map<String, Value> {
@@ -402,7 +402,7 @@ impl<'a> About<'a> {
     fn scope<'s>(&'s self, run: Option<&'s RunFacts>) -> Scope<'s> {
         let row = self.row.as_deref();
         let state = row.and_then(|row| row.state.as_deref());
-        Scope { record: &self.record, kept: row.map(|row| &row.kept), state, at: self.at, place: None, run }
+        Scope { record: &self.record, kept: row.map(|row| &row.kept), state, at: self.at, place: None, run, effect: None }
     }
 }
 

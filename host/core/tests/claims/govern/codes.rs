@@ -253,6 +253,18 @@ impl Legs for Record {
     }
 }
 
+/// What decides and what is decided.
+fn decisions(cases: &mut Cases) {
+    let world = super::decision::decided("1", &super::decision::pay("bob", "5"));
+    let mut case = |code, record| cases.push((code, world.clone(), record));
+    let open = |effect: Value| world.ann("MOTION.OPEN", "Motion:2", json!({"what": {"effects": [effect]}}));
+    case("allowed", open(json!({"effect": "pay", "to": "bob", "amount": "5"})));
+    case("effect_unknown", open(json!({"effect": "burn"})));
+    case("effect_field", open(json!({"effect": "pay", "to": "bob", "amount": 5})));
+    case("decision_missing", world.ann("FLAG.RAISE", "Flag:1", json!({})));
+    case("decision_effects", super::decision::execution(&world, "1").remove(0));
+}
+
 fn postings(cases: &mut Cases) {
     let mut world = World::new();
     let mint = [
@@ -328,7 +340,7 @@ fn postings(cases: &mut Cases) {
 
 fn all() -> Cases {
     let mut cases = Vec::new();
-    for stage in [schema, chain, authority, lifecycle, guards, postings] {
+    for stage in [schema, chain, authority, lifecycle, guards, decisions, postings] {
         stage(&mut cases);
     }
     cases

@@ -1,6 +1,7 @@
 //! Governance: every rule by the refusal that it makes, and by what holds however records are thrown at it.
 
 mod codes;
+pub(crate) mod decision;
 mod flow;
 mod frozen;
 mod mixed;

@@ -1,0 +1,547 @@
+//! Deciding and carrying out: the tally is read, the decision appended, and its effects appended after it in one entry, exactly once.
+//!
+//! Drafting, signing and checking signatures happen on other threads, ahead of the commit; what is noted about an execution is durable
+//! before the execution is given to the judge, and confirmed in the transaction of its entry.
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use ed25519_dalek::SigningKey;
+use enact_core::entry::{Draft, Record};
+use enact_core::govern::contract::ItemError;
+use enact_core::govern::decision::{self, Proposal, Verdict};
+use enact_core::govern::{GovernCode, JudgeError, Stage, sign};
+use enact_core::state::{Space, StateView as _};
+use enact_queue::retry::{self, Class, Next};
+use enact_store::{Execution, Reader, StoreError};
+use serde::Serialize;
+use serde_json::Map;
+
+use super::decisions::{ExecutionStatus, begun};
+use super::keys;
+use super::outside::Signatures;
+use super::propose::{Appended, Judging, RefusedProposal};
+use super::report;
+use crate::engine::Engine;
+use crate::error::{EngineError, Result};
+use crate::queue::class;
+use crate::report::EntryReport;
+use crate::sources::time_text;
+
+/// Attempts at a record whose subject moved on between drafting and appending.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// How decisions are made.
+#[derive(Debug, Clone, Copy)]
+pub struct DecideOptions {
+    /// Carried, or lost.
+    pub verdict: Verdict,
+    /// Carry out what was decided.
+    pub execute: bool,
+    /// Sign what is drafted. Without it, only rows that need no signature can allow it.
+    pub sign: bool,
+    /// Most entries of one commit.
+    pub group: NonZeroUsize,
+    /// Threads that draft, sign and check.
+    pub jobs: NonZeroUsize,
+}
+
+/// What became of one proposal; the stable shape of an element of `enact decide --json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// The proposal.
+    pub subject: String,
+    /// The entry that decided it, when this command did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Appended>,
+    /// The entry that carried it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executed: Option<Appended>,
+    /// It was carried out before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+    /// What kept it from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stopped>,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stopped {
+    /// Stable code.
+    pub code: String,
+    /// In words.
+    pub detail: String,
+    /// It failed for good: the ledger says so, and only another proposal can follow.
+    pub last: bool,
+}
+
+impl Stopped {
+    fn of(error: &EngineError) -> Self {
+        Self { code: error.code().to_owned(), detail: error.to_string(), last: false }
+    }
+
+    fn refused(refused: &RefusedProposal) -> Self {
+        Self { code: refused.code.clone(), detail: refused.detail.clone(), last: false }
+    }
+}
+
+/// Who decides and carries out.
+#[derive(Clone, Copy)]
+struct Author<'a> {
+    actor: &'a str,
+    key: Option<&'a SigningKey>,
+}
+
+/// What is drafted of a proposal.
+#[derive(Clone, Copy)]
+enum What {
+    Decide(Verdict),
+    Execute,
+}
+
+/// One proposal with its entry, or why it has none.
+struct Drafted {
+    subject: String,
+    draft: Result<Draft>,
+    /// The records that only the executing node keeps something of.
+    before: Option<Execution>,
+}
+
+/// Proposals that go together.
+struct Group {
+    drafted: Vec<Drafted>,
+    signatures: Signatures,
+}
+
+impl Engine {
+    /// Decides proposals and, unless told otherwise, carries them out; `each` is told of every proposal once it is durable or stopped.
+    ///
+    /// # Errors
+    /// What keeps the rest from being decided. A refusal of one is part of its outcome.
+    pub fn decide(&self, actor: &str, subjects: &[String], options: &DecideOptions, mut each: impl FnMut(Outcome)) -> Result<()> {
+        let actor = &keys::actor_id(actor)?;
+        let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
+        let author = Author { actor, key: key.as_ref() };
+        let (groups, ready) = bounded::<Result<Group>>(1);
+        let (carried, due) = bounded::<Vec<Outcome>>(1);
+        let (executions, drafted) = bounded::<Result<(Vec<Outcome>, Group)>>(1);
+        let verdict = What::Decide(options.verdict);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for subjects in subjects.chunks(options.group.get()) {
+                    // Nobody receives when the commits have failed, and then they have their error already.
+                    if groups.send(self.drafts(author, subjects, verdict, options.jobs)).is_err() {
+                        return;
+                    }
+                }
+            });
+            scope.spawn(move || {
+                for outcomes in due {
+                    let subjects: Vec<String> = outcomes.iter().map(|outcome: &Outcome| outcome.subject.clone()).collect();
+                    let drafts = self.drafts(author, &subjects, What::Execute, options.jobs).map(|group| (outcomes, group));
+                    if executions.send(drafts).is_err() {
+                        return;
+                    }
+                }
+            });
+            // By value: an error here drops its ends of the channels, and the other threads stop.
+            let commit = move |each: &mut dyn FnMut(Outcome)| -> Result<()> {
+                let mut under_way = 0_usize;
+                loop {
+                    let group = ready.recv().ok();
+                    let ended = group.is_none();
+                    if let Some(group) = group {
+                        let mut decided = Vec::new();
+                        for outcome in self.commit_decisions(author, group?, verdict)? {
+                            if outcome.decided.is_some() && options.execute && options.verdict == Verdict::Carried {
+                                decided.push(outcome);
+                            } else {
+                                each(outcome);
+                            }
+                        }
+                        if !decided.is_empty() && carried.send(decided).is_ok() {
+                            under_way += 1;
+                        }
+                    }
+                    // One group is drafted on the other threads while the next one is decided.
+                    if under_way > usize::from(!ended) {
+                        if let Ok(drafts) = drafted.recv() {
+                            let (outcomes, group) = drafts?;
+                            self.commit_executions(author, outcomes, group, each)?;
+                        }
+                        under_way -= 1;
+                    }
+                    if ended && under_way == 0 {
+                        return Ok(());
+                    }
+                }
+            };
+            commit(&mut each)
+        })
+    }
+
+    /// Carries out what was decided; what was carried out before is only told.
+    ///
+    /// # Errors
+    /// As [`Engine::decide`].
+    pub fn execute_decisions(
+        &self,
+        actor: &str,
+        subjects: &[String],
+        options: &DecideOptions,
+        mut each: impl FnMut(Outcome),
+    ) -> Result<()> {
+        let actor = &keys::actor_id(actor)?;
+        let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
+        let author = Author { actor, key: key.as_ref() };
+        for subjects in subjects.chunks(options.group.get()) {
+            let group = self.drafts(author, subjects, What::Execute, options.jobs)?;
+            let outcome =
+                |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
+            self.commit_executions(author, subjects.iter().map(outcome).collect(), group, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// Subjects of the proposals that are open, or that are decided and not carried out.
+    ///
+    /// # Errors
+    /// Whatever reading reports.
+    pub fn due_decisions(&self, open: bool) -> Result<Vec<String>> {
+        self.due(open)
+    }
+
+    /// The subject of a proposal, which may be named without its type or by the hash of its decision.
+    ///
+    /// # Errors
+    /// `decision_unknown`.
+    pub fn proposal(&self, what: &str) -> Result<String> {
+        self.proposal_subject(what)
+    }
+
+    /// Drafts, signs and checks in equal shares, one a thread.
+    fn drafts(&self, author: Author<'_>, subjects: &[String], what: What, jobs: NonZeroUsize) -> Result<Group> {
+        let share = subjects.len().div_ceil(jobs.get()).max(1);
+        let shares: Vec<Result<Group>> = thread::scope(|scope| {
+            let mut shares = subjects.chunks(share);
+            let first = shares.next();
+            let others: Vec<_> = shares.map(|share| scope.spawn(move || self.draft_share(author, share, what))).collect();
+            // This thread would only wait.
+            let mut done: Vec<Result<Group>> = first.map(|share| self.draft_share(author, share, what)).into_iter().collect();
+            let stopped = || Err(EngineError::Internal { detail: "a drafting thread stopped".to_owned() });
+            done.extend(others.into_iter().map(|thread| thread.join().unwrap_or_else(|_| stopped())));
+            done
+        });
+        let mut group = Group { drafted: Vec::with_capacity(subjects.len()), signatures: Signatures::default() };
+        for share in shares {
+            let share = share?;
+            group.drafted.extend(share.drafted);
+            group.signatures.extend(share.signatures);
+        }
+        Ok(group)
+    }
+
+    fn draft_share(&self, author: Author<'_>, subjects: &[String], what: What) -> Result<Group> {
+        let mut reader = self.store().reader()?;
+        let mut group = Group { drafted: Vec::with_capacity(subjects.len()), signatures: Signatures::default() };
+        for subject in subjects {
+            let draft = self.drafted(&mut reader, author, subject, what);
+            let before = match &draft {
+                Ok(draft) if matches!(what, What::Execute) => self.noted(&mut reader, draft)?,
+                Ok(_) | Err(_) => None,
+            };
+            if let Ok(draft) = &draft {
+                let origin = &self.workspace().config().origin;
+                group.signatures.extend(Signatures::check(origin, &draft.records, &reader.moment(None)?));
+            }
+            group.drafted.push(Drafted { subject: subject.clone(), draft, before });
+        }
+        Ok(group)
+    }
+
+    /// What was noted about the decision that a draft carries out.
+    fn noted(&self, reader: &mut Reader, draft: &Draft) -> Result<Option<Execution>> {
+        let hash = draft.records.first().and_then(|record| record.consumes.iter().find_map(|key| key.strip_prefix("decision:")));
+        Ok(hash.map(|hash| reader.execution(hash)).transpose()?.flatten())
+    }
+
+    /// The entry of one proposal, signed.
+    fn drafted(&self, reader: &mut Reader, author: Author<'_>, subject: &str, what: What) -> Result<Draft> {
+        let moment = reader.moment(None)?;
+        let protocol = self.in_force(&moment)?;
+        let ruled = self.rules(&protocol, &moment)?;
+        let at = time_text(self.now_micros());
+        let about = Proposal { subject, actor: author.actor, at: &at };
+        let records = match what {
+            What::Decide(verdict) => vec![decision::decide(&ruled.protocol, &moment, &about, verdict, &Map::new()).map_err(undrafted)?],
+            What::Execute => {
+                let unknown = || EngineError::Decision {
+                    code: "decision_unknown",
+                    detail: format!("`{subject}` is no proposal that can be decided"),
+                };
+                let decisions = ruled.protocol.decisions_about(subject).ok_or_else(unknown)?;
+                let row = super::proposal::subject(&moment, subject)?.ok_or_else(unknown)?;
+                if row.actors.contains_key(&decisions.actions.execute) {
+                    let detail = format!("`{subject}` was carried out before");
+                    return Err(EngineError::Decision { code: "decision_executed", detail });
+                }
+                if row.state.as_deref() != Some(decisions.decided.as_str()) {
+                    let detail = format!("`{subject}` is in `{}`", row.state.unwrap_or_default());
+                    return Err(EngineError::Decision { code: "decision_state", detail });
+                }
+                decision::draft(&ruled.protocol, &moment, &about).map_err(undrafted)?
+            }
+        };
+        Ok(self.draft(self.signed_all(author, records)?, protocol, 1))
+    }
+
+    fn signed_all(&self, author: Author<'_>, records: Vec<Record>) -> Result<Vec<Record>> {
+        let Some(key) = author.key else { return Ok(records) };
+        let origin = &self.workspace().config().origin;
+        // A record names the one before it about the same subject by a hash that leaves the signature out.
+        let sign = |record: Record| sign(record, origin, key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() });
+        records.into_iter().map(sign).collect()
+    }
+
+    fn commit_decisions(&self, author: Author<'_>, group: Group, what: What) -> Result<Vec<Outcome>> {
+        let (mut drafts, mut outcomes) = (Vec::with_capacity(group.drafted.len()), Vec::with_capacity(group.drafted.len()));
+        for Drafted { subject, draft, .. } in group.drafted {
+            let mut outcome = Outcome { subject, decided: None, executed: None, duplicate: false, stopped: None };
+            match draft {
+                Ok(draft) => drafts.push(draft),
+                Err(error) => outcome.stopped = Some(Stopped::of(&error)),
+            }
+            outcomes.push(outcome);
+        }
+        let mut answers = self.append_group(&mut drafts, &group.signatures)?.into_iter();
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.stopped.is_none()) {
+            let mut answer = answers.next().ok_or_else(unanswered)?;
+            let mut attempt = 1;
+            // Somebody was faster about the same proposal, or voted in between: what is filled in is filled in anew.
+            while attempt < ATTEMPTS_MAX && answer.as_ref().is_err_and(|refused| refused.is_stale()) {
+                attempt += 1;
+                let draft = self.drafted(&mut self.store().reader()?, author, &outcome.subject, what)?;
+                answer = self.append_group(&mut [draft], &Signatures::default())?.pop().ok_or_else(unanswered)?;
+            }
+            match answer {
+                Ok(appended) => outcome.decided = Some(appended),
+                Err(refused) => outcome.stopped = Some(Stopped::refused(&refused)),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Notes what begins, appends it, and makes what can never be a record of the ledger.
+    fn commit_executions(&self, author: Author<'_>, outcomes: Vec<Outcome>, group: Group, each: &mut dyn FnMut(Outcome)) -> Result<()> {
+        let at = time_text(self.now_micros());
+        let (mut drafts, mut notes) = (Vec::with_capacity(outcomes.len()), Vec::with_capacity(outcomes.len()));
+        let mut waiting = Vec::with_capacity(outcomes.len());
+        for (mut outcome, Drafted { draft, before, .. }) in outcomes.into_iter().zip(group.drafted) {
+            let mut ready = false;
+            match draft {
+                Ok(draft) => {
+                    if let Some(note) = draft.records.first().and_then(|record| begun(record, before.as_ref(), &at)) {
+                        notes.push(note);
+                        drafts.push(draft);
+                        ready = true;
+                    }
+                }
+                Err(EngineError::Decision { code: "decision_executed", .. }) => outcome.duplicate = true,
+                Err(error) => outcome.stopped = Some(Stopped::of(&error)),
+            }
+            waiting.push((outcome, ready));
+        }
+        self.with_writer(|writer| Ok(writer.note_executions(&notes)?))?;
+        let answers = self.append_noted(&mut drafts, &mut notes, &group.signatures)?;
+        let mut answers = answers.into_iter().zip(notes);
+        for (mut outcome, ready) in waiting {
+            if ready {
+                let (answer, note) = answers.next().ok_or_else(unanswered)?;
+                self.concluded(author, &mut outcome, answer, note)?;
+            } else if outcome.stopped.as_ref().is_some_and(|stopped| is_final(&stopped.code)) {
+                self.failed(author, &mut outcome, None)?;
+            }
+            each(outcome);
+        }
+        Ok(())
+    }
+
+    /// Appends entries with what is noted beside them. Faults of this machine are tried again after 1, 2 and 4 s: nothing is in the ledger
+    /// then, and were it, the key of the decision would say so.
+    fn append_noted(
+        &self,
+        drafts: &mut [Draft],
+        notes: &mut [Execution],
+        signatures: &Signatures,
+    ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
+        let mut retries = 0;
+        loop {
+            let error = match self.append_noted_once(drafts, notes, signatures) {
+                Ok(answers) => return Ok(answers),
+                Err(error) => error,
+            };
+            let class = class::of_error(&error).class;
+            let Next::Again { at } = retry::next(class, retries, 0) else {
+                let status = if class == Class::Transient { ExecutionStatus::PermanentlyFailed } else { ExecutionStatus::Failed };
+                for note in &mut *notes {
+                    note.status = status.as_str().to_owned();
+                    note.error = Some(error.code().to_owned());
+                }
+                // The fault that is told is the first one.
+                let _ = self.with_writer(|writer| Ok(writer.note_executions(notes)?));
+                return Err(error);
+            };
+            retries += 1;
+            for note in &mut *notes {
+                note.retries = note.retries.saturating_add(1);
+                note.status = ExecutionStatus::Executing.as_str().to_owned();
+                (note.seq, note.finished_at) = (None, None);
+            }
+            thread::sleep(Duration::from_micros(at));
+        }
+    }
+
+    fn append_noted_once(
+        &self,
+        drafts: &mut [Draft],
+        notes: &mut [Execution],
+        signatures: &Signatures,
+    ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
+        if self.gated(drafts)?.is_some() {
+            // Effects about items of a queue go through its gate; what is noted follows, and until then the ledger says it.
+            let answers = self.append_group(drafts, signatures)?;
+            for (note, answer) in notes.iter_mut().zip(&answers) {
+                if let Ok(appended) = answer {
+                    confirm(note);
+                    (note.seq, note.finished_at) = (Some(appended.entry.seq), Some(appended.at.clone()));
+                }
+            }
+            let confirmed: Vec<Execution> = notes.iter().filter(|note| note.seq.is_some()).cloned().collect();
+            self.with_writer(|writer| Ok(writer.note_executions(&confirmed)?))?;
+            return Ok(answers);
+        }
+        notes.iter_mut().for_each(confirm);
+        let now = time_text(self.now_micros());
+        let mut judging = Judging::new(self, signatures, drafts.len());
+        let answers =
+            self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
+        let mut decided = judging.decided.into_iter();
+        let mut appended = Vec::with_capacity(answers.len());
+        for (answer, draft) in answers.into_iter().zip(drafts) {
+            let rows = decided.next().unwrap_or_default();
+            appended.push(match answer {
+                Ok(committed) => Ok(Appended {
+                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
+                    at: committed.at,
+                    records: report(&draft.records, rows)?,
+                }),
+                Err(refused) => Err(refused),
+            });
+        }
+        Ok(appended)
+    }
+
+    /// What became of one execution.
+    fn concluded(
+        &self,
+        author: Author<'_>,
+        outcome: &mut Outcome,
+        answer: std::result::Result<Appended, RefusedProposal>,
+        mut note: Execution,
+    ) -> Result<()> {
+        let mut answer = answer;
+        let mut attempt = 1;
+        while attempt < ATTEMPTS_MAX && answer.as_ref().is_err_and(|refused| refused.is_stale() || self.has_executed(&note)) {
+            attempt += 1;
+            // Another decision of the group, or another process, was faster about a subject; or about this very decision.
+            let draft = match self.drafted(&mut self.store().reader()?, author, &outcome.subject, What::Execute) {
+                Ok(draft) => draft,
+                Err(EngineError::Decision { code: "decision_executed", .. }) => {
+                    outcome.duplicate = true;
+                    return Ok(());
+                }
+                Err(error) => {
+                    outcome.stopped = Some(Stopped::of(&error));
+                    return Ok(());
+                }
+            };
+            let mut notes = [note];
+            answer = self.append_noted(&mut [draft], &mut notes, &Signatures::default())?.pop().ok_or_else(unanswered)?;
+            let [again] = notes;
+            note = again;
+        }
+        match answer {
+            Ok(appended) => outcome.executed = Some(appended),
+            Err(refused) => {
+                outcome.stopped = Some(Stopped::refused(&refused));
+                note.error = Some(refused.code.clone());
+                note.retries = note.retries.saturating_add(1);
+                self.failed(author, outcome, Some(note))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the key of a decision is used up.
+    fn has_executed(&self, note: &Execution) -> bool {
+        let key = format!("decision:{}", note.decision_hash);
+        let found = self.store().reader().and_then(|mut reader| reader.moment(None)?.get(Space::Consumed, &key));
+        found.is_ok_and(|row| row.is_some())
+    }
+
+    /// A failure that nothing mends becomes a record; every failure is noted.
+    fn failed(&self, author: Author<'_>, outcome: &mut Outcome, note: Option<Execution>) -> Result<()> {
+        let Some(stopped) = &mut outcome.stopped else { return Ok(()) };
+        if is_final(&stopped.code) {
+            let mut reader = self.store().reader()?;
+            let moment = reader.moment(None)?;
+            let protocol = self.in_force(&moment)?;
+            let ruled = self.rules(&protocol, &moment)?;
+            let at = time_text(self.now_micros());
+            let about = Proposal { subject: &outcome.subject, actor: author.actor, at: &at };
+            let record = decision::fail(&ruled.protocol, &moment, &about, &stopped.code, &stopped.detail).map_err(undrafted)?;
+            let draft = self.draft(self.signed_all(author, vec![record])?, protocol, 1);
+            let answer = self.append_group(&mut [draft], &Signatures::default())?.pop().ok_or_else(unanswered)?;
+            stopped.last = answer.is_ok();
+        }
+        if let Some(mut note) = note {
+            note.status = ExecutionStatus::Failed.as_str().to_owned();
+            (note.seq, note.finished_at) = (None, Some(time_text(self.now_micros())));
+            self.with_writer(|writer| Ok(writer.note_executions(&[note])?))?;
+        }
+        Ok(())
+    }
+}
+
+fn confirm(note: &mut Execution) {
+    note.status = ExecutionStatus::Confirmed.as_str().to_owned();
+    note.error = None;
+}
+
+/// Whether only another decision can follow: a guard, a key, a movement or an edge says no. Who may carry it out, and whether this node
+/// can, is another matter.
+fn is_final(code: &str) -> bool {
+    if matches!(code, "effect_unknown" | "effect_field" | "decision_effects") {
+        return true;
+    }
+    let known = GovernCode::ALL.iter().find(|known| known.as_str() == code);
+    let business = |code: &GovernCode| {
+        *code == GovernCode::ChainStale || matches!(code.stage(), Stage::Lifecycle | Stage::Guards | Stage::Consumed | Stage::Postings)
+    };
+    known.is_some_and(business)
+}
+
+/// Why nothing could be drafted.
+fn undrafted(error: ItemError<StoreError>) -> EngineError {
+    match error {
+        ItemError::Judge(JudgeError::View(error)) => error.into(),
+        ItemError::Refused { code, detail } => EngineError::Decision { code, detail },
+        ItemError::Judge(error) => EngineError::Decision { code: error.code().unwrap_or("state_unreadable"), detail: error.to_string() },
+    }
+}
+
+fn unanswered() -> EngineError {
+    EngineError::Internal { detail: "a draft without an answer".to_owned() }
+}
