@@ -64,7 +64,7 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// each, where looking each row up by its key took 13 s. That costs a quarter more file (650 bytes an entry instead of 510) and nothing in
 /// the rate of appends, since rows are written at the right edge and the index beside them is narrow. A number instead of the word for
 /// the space saves 6 % of the file and is not worth a ledger that cannot be read with any SQL tool. `examples/layout_bench` measures it.
-const STATEMENTS: [(&str, i64, &str); 37] = [
+const STATEMENTS: [(&str, i64, &str); 38] = [
     ("blobs", 1, "CREATE TABLE blobs(hash TEXT NOT NULL, class TEXT NOT NULL, bytes BLOB NOT NULL, UNIQUE(hash, class)) STRICT"),
     ("checkpoints", 1, "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT"),
     ("entries", 1, "CREATE TABLE entries(seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT"),
