@@ -1,7 +1,7 @@
 //! What this node knows of carrying decisions out: when it began, what kept it from it, how often it tried. Node-local and never believed
 //! against the ledger: that a decision was carried out is said by the key that it used up.
 
-use enact_core::entry::{Draft, Head};
+use enact_core::entry::{Draft, Head, Record};
 use rusqlite::{Connection, params};
 
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
@@ -83,6 +83,10 @@ impl<J: Judge + ?Sized> Batch for Noted<'_, J> {
 
     fn len(&self) -> usize {
         self.drafts.len()
+    }
+
+    fn records(&self, nth: usize) -> Result<&[Record], StoreError> {
+        Ok(&self.drafts.get(nth).ok_or(NO_UNIT)?.records)
     }
 
     fn judge(&mut self, nth: usize, tx: &Tx<'_>, head: &Head, at: &str) -> Result<Judged<J::Refused>, StoreError> {

@@ -157,7 +157,7 @@ impl<'a> Reading<'a> {
         }
         for reference in expr.references() {
             match reference {
-                Reference::Subject | Reference::Id | Reference::State | Reference::IdOf(_) => {}
+                Reference::Subject | Reference::Id | Reference::State | Reference::Inside(..) | Reference::IdOf(_) => {}
                 Reference::Kept(name) => {
                     let kept = self.kept();
                     if !kept.contains(&name) {
@@ -171,7 +171,9 @@ impl<'a> Reading<'a> {
                 | Reference::Record
                 | Reference::Entry
                 | Reference::Run(_)
-                | Reference::Output(_) => {
+                | Reference::Output(_)
+                | Reference::Effect(_)
+                | Reference::Drafted(_) => {
                     let detail = "a view shows a subject: `subject`, `id`, `state` and `kept.<member>`, and their `.id`";
                     self.problem("bad_expression", at, detail.to_owned());
                 }
@@ -255,7 +257,8 @@ impl View {
             payload: Value::Object(Map::new()),
             sig: None,
         };
-        let scope = Scope { record: &record, kept: Some(&row.kept), state: row.state.as_deref(), at: "", place: None, run: None };
+        let scope =
+            Scope { record: &record, kept: Some(&row.kept), state: row.state.as_deref(), at: "", place: None, run: None, effect: None };
         let holds = |(expr, values): &(Expr, Vec<Value>)| expr.value(scope).is_some_and(|value| values.contains(&value));
         let shown = || self.columns.iter().map(|expr| expr.value(scope).map_or(Value::Null, alloc::borrow::Cow::into_owned)).collect();
         self.only.iter().all(holds).then(shown)
