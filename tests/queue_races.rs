@@ -42,6 +42,12 @@ impl Pilot {
         entries.flat_map(|bytes| serde_json::from_slice::<Value>(&bytes.unwrap()).unwrap()["records"].as_array().unwrap().clone()).collect()
     }
 
+    fn size(&self) -> i64 {
+        let sql = self.scratch.sql();
+        sql.busy_timeout(Duration::from_secs(10)).unwrap();
+        sql.query_row("SELECT size FROM head", [], |row| row.get(0)).unwrap()
+    }
+
     fn counts(&self) -> BTreeMap<String, u64> {
         let sql = self.scratch.sql();
         sql.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -120,7 +126,7 @@ fn w_28_w_30_w_41_w_42_each_intent_is_transferred_once_though_workers_are_killed
     let start = || pilot.worker(&["--batch", "8", "--lease", "1", "--poll", "50"]).stdout(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
     let mut workers: Vec<Child> = (0..WORKERS).map(|_| start()).collect();
-    let mut kills = 0_usize;
+    let (mut kills, mut grown) = (0_usize, pilot.size());
     // The two of the story are done as well.
     let waiting = of(7).count() as u64 + 1;
     let done = |counts: &BTreeMap<String, u64>| {
@@ -136,7 +142,13 @@ fn w_28_w_30_w_41_w_42_each_intent_is_transferred_once_though_workers_are_killed
         if done(&counts) {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60 + items as u64 / 10), "{counts:?}");
+        assert!(begun.elapsed() < Duration::from_secs(300 + items as u64 / 10), "{counts:?}");
+        // A machine on which nobody gets that far within 100 ms is given more: workers that are killed while they start show nothing.
+        let size = pilot.size();
+        if size == grown {
+            continue;
+        }
+        grown = size;
         let nth = usize::try_from(moments.next_below(WORKERS as u64)).unwrap();
         workers[nth].kill().unwrap();
         workers[nth].wait().unwrap();

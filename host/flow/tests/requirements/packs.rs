@@ -76,32 +76,46 @@ fn all_packs_together_are_one_snapshot() {
 #[test]
 fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
     let mut told = 0;
+    let mut names = std::collections::BTreeSet::new();
     for pack in std::fs::read_dir(protocol().join("packs")).unwrap() {
         let examples = pack.unwrap().path().join("examples");
-        let Ok(story) = std::fs::read(examples.join("story.json")) else {
+        let about: Value = serde_json::from_slice(&std::fs::read(examples.with_file_name("pack.json")).unwrap()).unwrap();
+        let named = about["stories"].as_array().into_iter().flatten().map(|story| {
+            assert!(story["summary"].is_string() && names.insert(story["name"].as_str().unwrap().to_owned()), "{story}");
+            story["file"].as_str().unwrap()
+        });
+        let stories: Vec<&str> = about["story"].as_str().into_iter().chain(named).collect();
+        if stories.is_empty() {
             continue;
-        };
-        let story: Vec<Value> = serde_json::from_slice(&story).unwrap();
-        assert!(story[0]["found"]["roles"].is_array(), "{} begins with the founding", examples.display());
-        let mut files: Vec<_> = story.iter().filter_map(|step| step["file"].as_str()).map(|file| examples.join(file)).collect();
-        // Artifacts that a later snapshot has instead of those of the pack.
-        let sealed = story.iter().flat_map(|step| step["seal"].as_array().into_iter().flatten()).filter_map(Value::as_str);
-        for (step, file) in story.iter().filter(|step| step["file"].is_string()).zip(&files) {
-            let proposal: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-            let records = proposal.as_array().cloned().unwrap_or_else(|| vec![proposal.clone()]);
-            assert_eq!(records[0]["actor"], step["as"], "{}", file.display());
-            assert!(step["why"].is_string() && step["expect"].is_string(), "{step}");
         }
-        files.extend(sealed.map(|file| examples.join(file)));
+        assert!(about["story"].is_null() || names.insert(about["name"].as_str().unwrap().to_owned()), "{about}");
+        let mut files = Vec::new();
+        for story in &stories {
+            let story: Vec<Value> = serde_json::from_slice(&std::fs::read(examples.join(story)).unwrap()).unwrap();
+            assert!(story[0]["found"]["roles"].is_array(), "{} begins with the founding", examples.display());
+            for step in &story {
+                if let Some(name) = step["file"].as_str() {
+                    let file = examples.join(name);
+                    let proposal: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+                    let records = proposal.as_array().cloned().unwrap_or_else(|| vec![proposal.clone()]);
+                    assert_eq!(records[0]["actor"], step["as"], "{}", file.display());
+                    files.push(file);
+                }
+                if step["file"].is_string() || step["do"].is_object() {
+                    assert!(step["why"].is_string() && step["expect"].is_string(), "{step}");
+                }
+                // Artifacts that a later snapshot has instead of those of the pack.
+                let sealed = step["seal"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                files.extend(sealed.map(|file| examples.join(file)));
+            }
+        }
         files.sort();
         files.dedup();
         // Payloads of runs are told by the pack itself.
-        let about: Value = serde_json::from_slice(&std::fs::read(examples.with_file_name("pack.json")).unwrap()).unwrap();
         let payloads = about["examples"].as_array().into_iter().flatten().filter_map(|example| example["payload"].as_str());
         files.extend(payloads.map(|file| examples.join(file)));
         assert!(files.iter().all(|file| file.is_file()), "{files:?}");
-        let there = std::fs::read_dir(&examples).unwrap().filter(|file| file.as_ref().unwrap().file_name() != "story.json").count();
-        assert_eq!(files.len(), there, "{}", examples.display());
+        assert_eq!(files.len() + stories.len(), std::fs::read_dir(&examples).unwrap().count(), "{}", examples.display());
         told += 1;
     }
     assert_eq!(told, 10);
