@@ -1,9 +1,8 @@
 //! What the queue promises, through the command and the engine: statuses and who leads out of them, triggers, the operations of the engine.
 use std::process::Stdio;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use enact_engine::queue::{Given, QueueId, WorkEvent, WorkOptions};
+use enact_engine::queue::{Given, QueueId, StopSign, WorkEvent, WorkOptions};
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineOptions};
 use serde_json::{Map, Value, json};
@@ -85,13 +84,10 @@ fn w_09_w_10_w_24_in_each_of_the_nine_statuses_only_the_documented_events_happen
         ("PENDING", ["queue_not_ready", "queue_status", "queue_settlement", "payload_missing", "authority_distinct", "+"]),
         ("READY", ["+", "queue_status", "queue_settlement", "payload_missing", "authority_distinct", "+"]),
         ("EXECUTING", ["queue_locked", "queue_locked", "queue_settlement", "payload_missing", "authority_distinct", "queue_locked"]),
-        ("EXECUTED", ["queue_status", "+", "queue_settlement", "+", "lifecycle_edge", "lifecycle_edge"]),
-        ("SETTLING", ["queue_status", "queue_status", "+", "guard_field_in", "lifecycle_edge", "lifecycle_edge"]),
-        ("SETTLED", ["queue_status", "queue_status", "queue_settlement", "lifecycle_edge", "+", "lifecycle_edge"]),
-        (
-            "FULFILLED",
-            ["queue_status", "queue_status", "queue_settlement", "lifecycle_terminal", "lifecycle_terminal", "lifecycle_terminal"],
-        ),
+        ("EXECUTED", ["original", "+", "queue_settlement", "+", "lifecycle_edge", "lifecycle_edge"]),
+        ("SETTLING", ["original", "queue_status", "+", "guard_field_in", "lifecycle_edge", "lifecycle_edge"]),
+        ("SETTLED", ["original", "queue_status", "queue_settlement", "lifecycle_edge", "+", "lifecycle_edge"]),
+        ("FULFILLED", ["original", "queue_status", "queue_settlement", "lifecycle_terminal", "lifecycle_terminal", "lifecycle_terminal"]),
         ("FAILED", ["queue_status", "+", "queue_settlement", "payload_missing", "authority_distinct", "+"]),
         ("VOID", ["queue_status", "queue_status", "queue_settlement", "payload_missing", "authority_distinct", "lifecycle_terminal"]),
     ];
@@ -204,7 +200,7 @@ fn w_49_w_50_the_engine_adds_validates_locks_processes_fails_settles_and_fulfill
     let order = std::sync::Mutex::new(Vec::new());
     let options = WorkOptions { actor: "Actor:worker-one".to_owned(), once: true, ..WorkOptions::default() };
     let told = |event: &WorkEvent| order.lock().unwrap().push((event.event, event.queue_id.clone().unwrap_or_default()));
-    let report = engine.work(&options, &AtomicBool::new(false), &told).unwrap();
+    let report = engine.work(&options, &StopSign::new(), &told).unwrap();
     assert_eq!((report.executed, report.settled, report.failed), (4, 2, 1));
     let order = order.into_inner().unwrap();
     let executed: Vec<&str> = order.iter().filter(|(event, _)| *event == "executed").map(|(_, id)| id.as_str()).collect();

@@ -46,7 +46,8 @@ impl Pilot {
     pub(crate) fn said(&self, args: &[&str]) -> String {
         let ran = self.enact(&[args, &["--json"]].concat());
         if ran.code == 0 {
-            return "done".to_owned();
+            let answered = serde_json::from_str::<Value>(&ran.out).is_ok_and(|out| !out["original"].is_null());
+            return if answered { "original" } else { "done" }.to_owned();
         }
         ran.json()["error"]["code"].as_str().unwrap_or_else(|| panic!("no code: {ran:#?}")).to_owned()
     }

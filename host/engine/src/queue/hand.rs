@@ -97,13 +97,17 @@ impl Engine {
             let (ruled, protocol) = self.ruled_now(&mut reader)?;
             let rules = &ruled.protocol;
             let contract = chosen(&ruled, given.contract.as_deref())?;
-            let moment = reader.moment(None)?;
+            let mut moment = reader.moment(None)?;
             let id = match &given.id {
                 Some(id) => QueueId::parse(id).map_err(refused_queue)?,
                 None => free(&ruled, contract, &moment, self.queue_now())?,
             };
             let subject = subject_of(rules, contract, id.as_str())?;
-            if given.id.is_some() && moment.get(Space::Subject, &subject)?.is_some() {
+            // What was executed is refused by the judge and answered with the original, below.
+            if given.id.is_some()
+                && moment.get(Space::Subject, &subject)?.is_some()
+                && original(&ruled, contract, &mut moment, &subject, &desk.actor, self.queue_now())?.is_none()
+            {
                 return Err(refused_queue(Refused::Exists));
             }
             let record = desk.author().says(&ruled, &moment, contract.code(), &subject, contract::Step::Queue, &given.payload)?;
@@ -239,11 +243,11 @@ impl Engine {
             }
             let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
             triggers(contract, &moment, &desk.actor)?;
+            super::may::executes(&ruled, contract, &moment, &hand.actor)?;
             if starts && let Some(original) = original(&ruled, contract, &mut moment, &seen.subject, &desk.actor, seen.known.now)? {
                 let report = WorkReport { duplicates: 1, ..WorkReport::default() };
                 return Ok(Started { item: self.queue_item(id)?, report, original: Some(original) });
             }
-            super::may::executes(&ruled, contract, &moment, &hand.actor)?;
             // What no worker has looked at yet is validated by whoever starts it.
             match seen.item.shown(&seen.known) {
                 Status::Pending if starts => Some(self.asked(&ruled, &moment, &seen, &hand.actor)?),
