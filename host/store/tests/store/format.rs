@@ -11,13 +11,13 @@ use crate::support::{Bench, KEY, NOW, commit, one, sign};
 use crate::tamper::findings;
 
 /// The format before the queue has none of these.
-const NO_QUEUE: &str = "DROP TABLE links; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+const NO_QUEUE: &str = "DROP TABLE links; DROP TABLE executions; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
                         PRAGMA user_version = 3";
 /// Nor had format 2 these.
-const NO_LISTENERS: &str = "DROP TABLE links; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+const NO_LISTENERS: &str = "DROP TABLE links; DROP TABLE executions; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
                             DROP TABLE listeners; DROP TABLE listener_log; PRAGMA user_version = 2";
 /// Nor had format 1 these.
-const AWAY: &str = "DROP TABLE links; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
+const AWAY: &str = "DROP TABLE links; DROP TABLE executions; DROP TABLE queue_items; DROP TABLE queue_journal; DROP TABLE queue_kept; DROP TABLE queue_counts; \
                     DROP TABLE listeners; DROP TABLE listener_log; DROP TABLE state; DROP TABLE refusals; PRAGMA user_version = 1";
 
 /// The format that the queue was added to.
@@ -98,7 +98,7 @@ fn a_file_of_format_2_keeps_its_state_and_learns_to_listen() {
 }
 
 /// Format 4 had the queue and looked for nothing in it by time.
-const NO_TIMES: &str = "DROP INDEX queue_due; DROP INDEX queue_failures; PRAGMA user_version = 4";
+const NO_TIMES: &str = "DROP TABLE links; DROP TABLE executions; DROP INDEX queue_due; DROP INDEX queue_failures; PRAGMA user_version = 4";
 
 #[test]
 fn a_file_of_format_4_is_read_as_it_is_and_gets_the_indexes_when_it_is_written() {

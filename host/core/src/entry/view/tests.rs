@@ -310,7 +310,9 @@ fn prune(dice: &mut Dice, value: &mut Value) {
             let at = text.char_indices().map(|(at, _)| at).nth(dice.below(text.chars().count())).unwrap_or_default();
             text.insert_str(at, dice.one(&NAMES));
         }
-        value => *value = payload(dice, 2),
+        value @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            *value = payload(dice, 2)
+        }
     }
 }
 
