@@ -67,7 +67,7 @@ pub struct RefusedProposal {
     pub hint: Option<String>,
     /// What was carried out before, of an item of the queue that nobody needs to queue again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub original: Option<Original>,
+    pub original: Option<Box<Original>>,
     #[serde(skip)]
     kept: Kept,
     /// Whether something that was read before has changed in the meantime.
@@ -187,13 +187,15 @@ impl Engine {
         let now = time_text(self.now_micros());
         if let Some(units) = self.gated(drafts)? {
             let answers = self.append_units(units, signatures)?;
-            let refused = |(answer, draft): (Result<Appended, Left>, &Draft)| {
-                answer.map_err(|left| match left {
-                    Left::Refused(refused) => refused,
-                    Left::Rejected(rejection) => RefusedProposal::raced(&rejection, &draft.records, &now),
-                })
-            };
-            return Ok(answers.into_iter().zip(&*drafts).map(refused).collect());
+            let mut appended = Vec::with_capacity(answers.len());
+            for (answer, draft) in answers.into_iter().zip(&*drafts) {
+                appended.push(match answer {
+                    Ok(done) => Ok(done),
+                    Err(Left::Refused(refused)) => Err(*refused),
+                    Err(Left::Rejected(rejection)) => Err(RefusedProposal::raced(&rejection, &draft.records, &now)),
+                });
+            }
+            return Ok(appended);
         }
         let mut judging = Judging::new(self, signatures, drafts.len());
         let answers = self.with_writer(|writer| Ok(writer.append_governed(drafts, &now, &mut judging, &|head| self.sign(head))?))?;

@@ -242,12 +242,9 @@ impl Driver<'_> {
         let mut changes = Vec::with_capacity(items.len());
         let mut ids = Vec::with_capacity(items.len());
         for held in items {
-            let (seen, change) = match (self.seen(held)?, ask.change(&self.owner, held)) {
-                (Some(seen), Some(change)) => (seen, change),
-                _ => {
-                    outcomes.push((held.id.clone(), Outcome::Fenced));
-                    continue;
-                }
+            let (Some(seen), Some(change)) = (self.seen(held)?, ask.change(&self.owner, held)) else {
+                outcomes.push((held.id.clone(), Outcome::Fenced));
+                continue;
             };
             let known = Known { now: self.engine.queue_now(), ..seen.known };
             match seen.item.apply(&change, &known) {

@@ -99,7 +99,7 @@ pub(crate) enum Left {
     /// What it was prepared on does not hold any more.
     Rejected(Rejection),
     /// The judge refused, or the queue.
-    Refused(RefusedProposal),
+    Refused(Box<RefusedProposal>),
 }
 
 /// A unit that is in the ledger.
@@ -166,7 +166,7 @@ impl Engine {
             Ok(committed) => Ok(Made { committed, draft: work.draft, decided: decided.next().unwrap_or_default() }),
             Err(WorkRefused::Refused(refused)) => {
                 decided.next();
-                Err(Left::Refused(refused))
+                Err(Left::Refused(Box::new(refused)))
             }
             // The judge was not asked.
             Err(WorkRefused::Rejected(rejection)) => Err(Left::Rejected(rejection)),

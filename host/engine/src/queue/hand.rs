@@ -122,7 +122,7 @@ impl Engine {
                     attempt = attempt.saturating_add(1);
                 }
                 Err(mut refused) => {
-                    refused.original = self.queue_original(&record, contract.code(), &ruled)?;
+                    refused.original = self.queue_original(&record, contract.code(), &ruled)?.map(Box::new);
                     return Err(EngineError::Refused(Box::new(refused)));
                 }
             }
@@ -460,7 +460,7 @@ impl Engine {
                 Some(Err(Left::Rejected(rejection))) => {
                     return Err(EngineError::Rejected { code: rejection.code(), detail: rejection.to_string() });
                 }
-                Some(Err(Left::Refused(refused))) => return Err(EngineError::Refused(Box::new(refused))),
+                Some(Err(Left::Refused(refused))) => return Err(EngineError::Refused(refused)),
                 None => return Err(EngineError::Internal { detail: "an entry without an answer".to_owned() }),
             }
         }

@@ -147,16 +147,14 @@ impl World {
             Ask::FailSettlement { items } => {
                 let count = part(self, items.len());
                 for (item, _) in &items[..count] {
-                    let change = ask.change(&owner, item).expect("of the holder");
-                    self.write(&item.id, &change, now).ok();
+                    self.write(&item.id, &ask.change(&owner, item).expect("of the holder"), now).ok();
                 }
                 Told::Done
             }
             Ask::Release { items, .. } => {
                 let count = part(self, items.len());
                 for item in &items[..count] {
-                    let change = ask.change(&owner, item).expect("of the holder");
-                    self.write(&item.id, &change, now).ok();
+                    self.write(&item.id, &ask.change(&owner, item).expect("of the holder"), now).ok();
                 }
                 Told::Done
             }
