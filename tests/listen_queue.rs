@@ -219,7 +219,8 @@ fn b_21_a_listener_whose_items_do_not_fit_the_contract_is_neither_checked_nor_se
     let scratch = queued();
     let path = scratch.workspace().join("protocol/LI_NOTE_V0.json");
     let original: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    let cases: [(&dyn Fn(&mut Value), &str); 7] = [
+    type Case<'a> = (&'a dyn Fn(&mut Value), &'a str);
+    let cases: [Case<'_>; 7] = [
         (&|li| li["queue"] = "QC_NOWHERE_V0".into(), "missing_artifact"),
         (&|li| li["queue"] = "LC_NOTE_V0".into(), "missing_artifact"),
         (&|li| li["payload"]["more"] = "x".into(), "unknown_field"),

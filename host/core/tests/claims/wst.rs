@@ -566,6 +566,7 @@ fn w_32_w_33_the_modes_of_settlement_are_exhaustive_and_evidence_is_somebody_els
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one contract, changed member by member")]
 fn b_35_w_45_what_changes_in_a_contract_is_listed_member_by_member() {
     let packs = artifacts(&["base", "wst"]);
     let compiled = |edit: &dyn Fn(&mut Value)| {

@@ -249,10 +249,8 @@ impl Engine {
                 return Ok(Started { item: self.queue_item(id)?, report, original: Some(original) });
             }
             // What no worker has looked at yet is validated by whoever starts it.
-            match seen.item.shown(&seen.known) {
-                Status::Pending if starts => Some(self.asked(&ruled, &moment, &seen, &hand.actor)?),
-                _ => None,
-            }
+            let pending = starts && seen.item.shown(&seen.known) == Status::Pending;
+            if pending { Some(self.asked(&ruled, &moment, &seen, &hand.actor)?) } else { None }
         };
         if let Some(answer) = valid {
             answer.require().map_err(refused_queue)?;

@@ -222,7 +222,7 @@ impl Engine {
             name: name.clone(),
             to: to.to_string(),
             elsewhere: *elsewhere,
-            cut: !elsewhere && !(walk.shown.contains(from) && walk.shown.contains(to)),
+            cut: !(*elsewhere || walk.shown.contains(from) && walk.shown.contains(to)),
         });
         let links = links.collect();
         let proofs = if options.prove {
@@ -247,6 +247,9 @@ impl Engine {
         })
     }
 }
+
+/// A record: its entry, its position in it, and its hash.
+type Place = (Rc<Read>, usize, Digest);
 
 /// An entry that was read and is what its leaf says.
 #[derive(Debug)]
@@ -434,7 +437,7 @@ impl Walk<'_> {
 
     /// The record from which a listener of the sealed protocol started a run. The run was told its hash, or it cannot be found; that it was
     /// this one is said by the id of the run.
-    fn heard(&mut self, step: &Step, record: &Record) -> Result<Option<(String, (Rc<Read>, usize, Digest))>> {
+    fn heard(&mut self, step: &Step, record: &Record) -> Result<Option<(String, Place)>> {
         if self.listeners.is_empty() {
             return Ok(None);
         }
@@ -457,7 +460,7 @@ impl Walk<'_> {
     }
 
     /// The next record of the same subject.
-    fn next(&mut self, step: &Step, record: &Record) -> Result<Option<(Rc<Read>, usize, Digest)>> {
+    fn next(&mut self, step: &Step, record: &Record) -> Result<Option<Place>> {
         let follows = |read: &Read, from: usize| {
             let found = read.entry.records.iter().enumerate().skip(from).find(|(_, next)| next.refs.get(PREV) == Some(&step.hash));
             found.and_then(|(nth, _)| read.records.get(nth).map(|hash| (nth, *hash)))
@@ -473,7 +476,7 @@ impl Walk<'_> {
     }
 
     /// A link, and on from the record at its other end.
-    fn reach(&mut self, step: &Step, from: &Digest, name: &str, (read, nth, hash): (Rc<Read>, usize, Digest)) {
+    fn reach(&mut self, step: &Step, from: &Digest, name: &str, (read, nth, hash): Place) {
         let to = if *from == step.hash { hash } else { step.hash };
         let depth = step.depth.saturating_add(1);
         let next = Step { read, nth, hash, along: step.along, depth };

@@ -105,9 +105,11 @@ fn problems(code: &str, pointer: &str, value: Value) -> Vec<String> {
     let mut all = all();
     let artifact = &mut all.iter_mut().find(|(name, _)| name == code).unwrap().1;
     let (parent, member) = pointer.rsplit_once('/').unwrap();
-    match artifact.pointer_mut(parent).unwrap() {
-        Value::Array(list) => list[member.parse::<usize>().unwrap()] = value,
-        object => drop(object.as_object_mut().unwrap().insert(member.to_owned(), value)),
+    let parent = artifact.pointer_mut(parent).unwrap();
+    if let Value::Array(list) = parent {
+        list[member.parse::<usize>().unwrap()] = value;
+    } else {
+        parent.as_object_mut().unwrap().insert(member.to_owned(), value);
     }
     compile(&all).err().unwrap_or_default().iter().map(|p| format!("{} {} {}", p.code, p.artifact, p.at)).collect()
 }
