@@ -13,7 +13,7 @@ const ARTIFACT_CONTEXT: &str = "enact artifact v1";
 /// Domain of the hash of a snapshot.
 const SNAPSHOT_CONTEXT: &str = "enact snapshot v1";
 /// The prefixes of the artifacts that say what may be recorded.
-const GOVERNANCE: [&str; 3] = ["AM_", "AS_", "LC_"];
+const GOVERNANCE: [&str; 5] = ["AM_", "AS_", "DC_", "LC_", "QC_"];
 
 /// A `protocol.lock`. The hash that it claims is not looked at.
 #[derive(Deserialize)]
