@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "the vectors are files")]
 
 mod canonical;
+mod contracts;
 mod govern;
 mod ledger;
 mod merkle;

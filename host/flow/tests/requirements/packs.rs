@@ -118,7 +118,7 @@ fn the_proposals_of_a_story_are_files_and_every_file_is_told() {
         assert_eq!(files.len() + stories.len(), std::fs::read_dir(&examples).unwrap().count(), "{}", examples.display());
         told += 1;
     }
-    assert_eq!(told, 10);
+    assert_eq!(told, 15);
 }
 
 #[test]
