@@ -1,6 +1,7 @@
 //! The queue as somebody uses it from a shell: adding, filters, bulk actions, watching, exporting, and arguments that are wrong.
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -167,6 +168,14 @@ fn w_52_whoever_watches_sees_every_change_once_and_goes_on_where_it_stopped() {
     let mut command = pilot.scratch.command();
     command.args(["queue", "watch", "--poll", "10", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut watcher = command.spawn().unwrap();
+    let id = watcher.id().to_string();
+    // Should a line never come, nobody waits for it for ever.
+    let (finished, waiting) = std::sync::mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if waiting.recv_timeout(Duration::from_secs(120)).is_err() {
+            drop(Command::new("kill").args(["-9", &id]).status());
+        }
+    });
     let mut seen =
         BufReader::new(watcher.stdout.take().unwrap()).lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     let mut told = Vec::new();
@@ -184,6 +193,8 @@ fn w_52_whoever_watches_sees_every_change_once_and_goes_on_where_it_stopped() {
     pilot.enact(&["fulfill", WATER, "--as", "joan", "--proof", "manual", "--json"]).exits(0);
     until("fulfilled", WATER);
     watcher.kill().unwrap();
+    finished.send(()).unwrap();
+    guard.join().unwrap();
     watcher.wait().unwrap();
     let all = pilot.enact(&["queue", "watch", "--once", "--json"]).exits(0).out;
     let all: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
