@@ -7,6 +7,7 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use enact_engine::admission;
 
 use crate::args::{Cli, Command};
 use crate::ui::Ui;
@@ -15,7 +16,19 @@ use crate::ui::Ui;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The process that examines a stranger's module: started by this program only, with a question on its standard input.
+fn examine() -> ExitCode {
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    if admission::serve(&mut input, &mut output).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == admission::COMMAND) {
+        return examine();
+    }
+    if let Ok(program) = std::env::current_exe() {
+        admission::isolate(program);
+    }
     let cli = Cli::parse();
     let ui = Ui::new(&cli.global);
     let result = match &cli.command {

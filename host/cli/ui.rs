@@ -25,6 +25,20 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 /// Work that takes longer than this has a bar.
 const LATE: Duration = Duration::from_secs(2);
 
+/// Work whose end nobody knows.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    bar: ProgressBar,
+    end: Option<crossbeam_channel::Sender<()>>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        self.bar.finish_and_clear();
+    }
+}
+
 /// The way out of every command.
 #[derive(Debug)]
 pub(crate) struct Ui {
@@ -114,6 +128,26 @@ impl Ui {
                 bar.finish_and_clear();
             }
         }
+    }
+
+    /// Says that something goes on whose end nobody knows, once it has lasted two seconds; gone when it is dropped.
+    pub(crate) fn busy(&self, what: &'static str) -> Busy {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+        bar.set_message(what);
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return Busy { bar, end: None };
+        }
+        let (end, ended) = crossbeam_channel::bounded::<()>(0);
+        let shown = bar.clone();
+        std::thread::spawn(move || {
+            // Disconnected when the work is over.
+            if ended.recv_timeout(LATE) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+                shown.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                shown.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Busy { bar, end: Some(end) }
     }
 
     /// A progress bar over `len` units; hidden unless standard error is a terminal and the work lasts.

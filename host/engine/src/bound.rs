@@ -44,16 +44,7 @@ impl Modules {
             return Ok(module.clone());
         }
         let bytes = source.module(digest)?;
-        // Strict first: it is the profile that small native-language guests fit, and a fitting one is the better witness.
-        let admitted = sandbox.admit(&bytes, Profile::Strict).or_else(|refused| match refused.is_profile_limit() {
-            true => sandbox.admit(&bytes, Profile::Standard),
-            false => Err(refused),
-        });
-        let module = admitted.map_err(|e| EngineError::ModuleRefused {
-            module: name.to_owned(),
-            code: e.code().to_owned(),
-            detail: e.to_string(),
-        })?;
+        let module = admit(sandbox, &bytes, name)?;
         self.lock().insert(digest.to_owned(), module.clone());
         Ok(module)
     }
@@ -62,6 +53,16 @@ impl Modules {
         // The map is only ever inserted into; a panic elsewhere leaves it whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Measures a module and compiles it.
+pub(crate) fn admit(sandbox: &Sandbox, bytes: &[u8], name: &str) -> Result<Module> {
+    // Strict first: it is the profile that small native-language guests fit, and a fitting one is the better witness.
+    let admitted = sandbox.admit(bytes, Profile::Strict).or_else(|refused| match refused.is_profile_limit() {
+        true => sandbox.admit(bytes, Profile::Standard),
+        false => Err(refused),
+    });
+    admitted.map_err(|e| EngineError::ModuleRefused { module: name.to_owned(), code: e.code().to_owned(), detail: e.to_string() })
 }
 
 /// One target of a plan, ready to be called.
@@ -104,15 +105,16 @@ pub struct Bound {
     intents: BTreeMap<String, jsonschema::Validator>,
     event_stores: Vec<Option<String>>,
     module_digests: BTreeMap<String, Digest>,
+    modules: BTreeSet<(String, String)>,
 }
 
 impl Bound {
     /// Admits every module and compiles every schema that `plan` needs.
-    pub fn new(plan: Plan, sandbox: &Sandbox, modules: &Modules, source: &dyn ModuleSource) -> Result<Self> {
+    pub fn new(plan: Plan, sandbox: &Sandbox, admitted: &Modules, source: &dyn ModuleSource) -> Result<Self> {
         let mut targets = Vec::with_capacity(plan.targets().len());
         for target in plan.targets() {
             let module = match target.host.as_str() {
-                COMPONENT => Some(modules.admit(sandbox, source, &target.module_digest, &target.module)?),
+                COMPONENT => Some(admitted.admit(sandbox, source, &target.module_digest, &target.module)?),
                 _ => None,
             };
             let limits = Limits {
@@ -134,7 +136,14 @@ impl Bound {
             let digest = digest.map_err(|_| EngineError::ModuleMissing { digest: target.module_digest.clone() })?;
             module_digests.insert(target.capability.clone(), digest);
         }
-        Ok(Self { plan: Arc::new(plan), targets, intents, event_stores, module_digests })
+        let modules = plan.targets().iter().filter(|t| !t.module_digest.is_empty());
+        let modules = modules.map(|t| (t.module.clone(), t.module_digest.clone())).collect();
+        Ok(Self { plan: Arc::new(plan), targets, intents, event_stores, module_digests, modules })
+    }
+
+    /// Modules by name and digest.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.modules.iter().map(|(module, digest)| (module.as_str(), digest.as_str()))
     }
 
     /// The plan.

@@ -3,33 +3,27 @@
 //! First-party components are not special: they pass the same admission as anyone's before they run.
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+pub use crate::admission::Manifest;
 
 mod bytes {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 }
 
 /// The limits a module asks for when it serves one code.
-#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct AskedLimits {
     /// Fuel units for one call.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// Linear memory of one call, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// Length of the answered JSON text, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub output_bytes: Option<u64>,
-}
-
-/// `manifest.json` of a capability: which module serves which codes.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Manifest {
-    /// The module's name, equal to its folder.
-    pub module: String,
-    /// `transform` or `side-effect`.
-    pub world: String,
-    /// Codes served, with the limits that the author found sufficient.
-    pub codes: BTreeMap<String, AskedLimits>,
 }
 
 /// One embedded artifact: pack, code and bytes.

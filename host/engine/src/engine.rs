@@ -15,6 +15,7 @@ use enact_store::{Commit, Create, OpenOptions, Reader, Rejection, Store, Writer}
 use enact_wasm::{Backend, CacheOptions, Module, Options, Sandbox};
 use serde_json::Value;
 
+use crate::admission::record::Gate;
 use crate::bound::{Bound, HOST_CLASSES, Modules};
 use crate::error::{EngineError, Result};
 use crate::govern::RuleBook;
@@ -77,6 +78,7 @@ pub struct Engine {
     key: SigningKey,
     sources: Arc<dyn Sources>,
     book: RuleBook,
+    gate: Gate,
 }
 
 type BindingKey = (String, Option<String>, BTreeMap<String, String>);
@@ -124,6 +126,7 @@ impl Engine {
             key,
             sources,
             book: RuleBook::default(),
+            gate: Gate::default(),
         })
     }
 
@@ -207,6 +210,7 @@ impl Engine {
     pub fn bind(&self, workflow: &str, binding: Option<&str>, parameters: &BTreeMap<String, String>) -> Result<Arc<Bound>> {
         let key = (workflow.to_owned(), binding.map(str::to_owned), parameters.clone());
         if let Some(bound) = lock(&self.bounds).get(&key) {
+            self.gate.pass(&self.store, bound.modules())?;
             return Ok(Arc::clone(bound));
         }
         let config = self.workspace.config();
@@ -215,6 +219,9 @@ impl Engine {
         let environment = (!config.environment.is_empty()).then_some(config.environment.as_str());
         let plan =
             enact_flow::bind::bind(&self.snapshot, workflow, binding.or(environment), &all, HOST_CLASSES).map_err(EngineError::Binding)?;
+        // Before a line of it is compiled.
+        let modules = plan.targets().iter().map(|t| (t.module.as_str(), t.module_digest.as_str()));
+        self.gate.pass(&self.store, modules.filter(|(_, digest)| !digest.is_empty()))?;
         let bound = Arc::new(Bound::new(plan, &self.sandbox, &self.modules, &self.workspace)?);
         lock(&self.bounds).insert(key, Arc::clone(&bound));
         Ok(bound)
@@ -365,7 +372,8 @@ pub(crate) const fn attempts_max() -> u32 {
 /// A sandbox for a workspace, with the workspace's cache of compiled modules.
 pub fn sandbox(workspace: &Workspace, options: &EngineOptions) -> Result<Sandbox> {
     let cache = CacheOptions { dir: workspace.cache_path(), key: workspace.cache_key()? };
-    Sandbox::new(&Options { backend: options.backend, cache: Some(cache), max_concurrent_calls: options.calls_max })
+    let compiler = crate::admission::compiler();
+    Sandbox::new(&Options { backend: options.backend, cache: Some(cache), max_concurrent_calls: options.calls_max, compiler })
         .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
 }
 

@@ -65,6 +65,24 @@ pub enum EngineError {
     ModuleDigest { expected: String, got: String },
     #[error("module `{module}` was refused: {detail}")]
     ModuleRefused { module: String, code: String, detail: String },
+    #[error("module `{module}` is not admitted: {}", reasons.first().map_or("", |reason| &reason.detail))]
+    ModuleUnfit { module: String, reasons: Vec<crate::admission::Reason> },
+    #[error("the module could not be examined: {detail}")]
+    NotExamined { code: String, detail: String },
+    #[error("module `{module}` ({digest}) was never admitted to this ledger")]
+    ModuleUnadmitted { module: String, digest: String },
+    #[error("module `{module}` ({digest}) was retired by entry {seq}")]
+    ModuleRetired { module: String, digest: String, seq: u64 },
+    #[error("`{name}` cannot name a module")]
+    ModuleName { name: String },
+    #[error("no module `{name}` here")]
+    NoModule { name: String },
+    #[error("no version of `{name}` waits for ratification")]
+    ModuleNotProposed { name: String },
+    #[error("another examination of `{name}` found something else: {detail}")]
+    AdmissionDiffers { name: String, detail: String },
+    #[error("{what} cannot be tried: {detail}")]
+    Vectors { what: String, detail: String },
     #[error("the sandbox could not be set up: {detail}")]
     Sandbox { detail: String },
     #[error("the run cannot be decided: step {step} (`{capability}`) ended in `{code}`")]
@@ -156,6 +174,15 @@ impl EngineError {
             Self::ModuleMissing { .. } => "module_missing",
             Self::ModuleDigest { .. } => "module_digest",
             Self::ModuleRefused { .. } => "module_refused",
+            Self::ModuleUnfit { reasons, .. } => reasons.first().map_or("module_refused", |reason| &reason.code),
+            Self::NotExamined { code, .. } => code,
+            Self::ModuleUnadmitted { .. } => "module_unadmitted",
+            Self::ModuleRetired { .. } => "module_retired",
+            Self::ModuleName { .. } => "module_name",
+            Self::NoModule { .. } => "module_unknown",
+            Self::ModuleNotProposed { .. } => "module_not_proposed",
+            Self::AdmissionDiffers { .. } => "admission_differs",
+            Self::Vectors { .. } => "vectors_invalid",
             Self::Sandbox { .. } => "sandbox",
             Self::Inconclusive { .. } => "inconclusive",
             Self::Infrastructure { .. } => "infrastructure",
@@ -195,6 +222,11 @@ impl EngineError {
             | Self::Refused(_)
             | Self::Inconclusive { .. }
             | Self::ModuleRefused { .. }
+            | Self::ModuleUnfit { .. }
+            | Self::NotExamined { .. }
+            | Self::ModuleUnadmitted { .. }
+            | Self::ModuleRetired { .. }
+            | Self::AdmissionDiffers { .. }
             | Self::Contention { .. }
             | Self::Rejected { .. } => Kind::Refused,
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
@@ -212,6 +244,10 @@ impl EngineError {
             | Self::PayloadValue { .. }
             | Self::PayloadSize { .. }
             | Self::ArtifactName { .. }
+            | Self::ModuleName { .. }
+            | Self::NoModule { .. }
+            | Self::ModuleNotProposed { .. }
+            | Self::Vectors { .. }
             | Self::NotSealed
             | Self::Protocol { .. }
             | Self::Binding(_)
@@ -270,6 +306,20 @@ impl EngineError {
             Self::ModuleMissing { .. } => "restore the file under `modules/` from where you took it; its name is its digest".to_owned(),
             Self::ModuleDigest { .. } => "the file was replaced; put the sealed one back, or seal the protocol again knowingly".to_owned(),
             Self::ModuleRefused { .. } => "see all refusals with `enact module inspect FILE`".to_owned(),
+            Self::ModuleUnfit { reasons, .. } => return reasons.first().and_then(|reason| reason.hint.clone()),
+            Self::NotExamined { code, .. } => match code.as_str() {
+                "admission_timeout" | "admission_memory" => "nothing is said about the module; make it smaller, or try a larger machine".to_owned(),
+                _ => "nothing is said about the module; try again, and report it if it stays so".to_owned(),
+            },
+            Self::ModuleUnadmitted { module, .. } => {
+                format!("admit it: `enact module add FILE --name {module} --as ACTOR`, then `enact module ratify {module} --as ANOTHER`")
+            }
+            Self::ModuleRetired { .. } => "bind another version; `enact module list` shows them".to_owned(),
+            Self::ModuleName { .. } => "use lower case letters, digits and `-`, beginning with a letter, 64 at most".to_owned(),
+            Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
+            Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
+            Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),
+            Self::Vectors { .. } => "compare the file with those that `enact module new` writes".to_owned(),
             Self::Inconclusive { .. } => "nothing was recorded; raise the limit in the binding or mend the module".to_owned(),
             Self::Contention { .. } => "nothing was recorded; run it again".to_owned(),
             Self::NoArtifact { .. } => "list them with `enact protocol show`".to_owned(),

@@ -1,6 +1,7 @@
 //! The edge that owns clock, threads and seeds: runs, commits and audits governed workflows.
 //!
 //! It routes by structure only; no domain is known here. What is allowed is decided by the pure crates below.
+pub mod admission;
 pub mod audit;
 pub mod bench;
 pub mod bench_decide;

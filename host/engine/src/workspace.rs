@@ -13,6 +13,7 @@ use enact_flow::artifact::Artifact;
 use enact_flow::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use crate::admission::{MODULE_BYTES_MAX, SIDE_FILE_BYTES_MAX};
 use crate::embedded;
 use crate::error::{EngineError, Result};
 
@@ -24,8 +25,6 @@ const LOCK: &str = "protocol.lock";
 const CONFIG_BYTES_MAX: u64 = 64 << 10;
 /// An artifact is read by people; one over a MiB is a mistake or an attack.
 const ARTIFACT_BYTES_MAX: u64 = 1 << 20;
-/// Bound on a module file before its own admission limits apply.
-const MODULE_BYTES_MAX: u64 = 64 << 20;
 /// The finding about rules that keeps them from being sealed, and not only from being recommended.
 const EFFECT_UNGOVERNED: &str = "effect_ungoverned";
 /// Sealed snapshots hold every artifact of a protocol.
@@ -165,18 +164,52 @@ impl Workspace {
         self.read_secret("keys/cache.key")
     }
 
-    /// Adds a component under a name; the file's own name is its digest.
+    /// Adds a component under a name. Whether it may be bound is asked when the protocol is sealed, and again when it is run.
     pub fn add_module(&self, name: &str, bytes: &[u8]) -> Result<Digest> {
+        let digest = self.keep_module(bytes)?;
+        self.name_module(name, &digest.to_string())?;
+        Ok(digest)
+    }
+
+    /// Keeps the file of a module, which has no name yet but its digest.
+    pub(crate) fn keep_module(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = module_digest(bytes);
         let file = module_file(&digest.to_string())?;
         if !self.dir.exists(&file) {
             self.write(&file, bytes)?;
         }
-        let mut names = self.module_names()?;
-        names.insert(name.to_owned(), digest.to_string());
-        let text = serde_json::to_vec_pretty(&names).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
-        self.write("modules/names.json", &text)?;
         Ok(digest)
+    }
+
+    /// What a file that is kept beside a module says; `None` when there is none.
+    pub(crate) fn beside_module(&self, digest: &str, what: &str) -> Result<Option<Vec<u8>>> {
+        let file = beside(digest, what)?;
+        if self.dir.exists(&file) { self.read(&file, SIDE_FILE_BYTES_MAX).map(Some) } else { Ok(None) }
+    }
+
+    /// Keeps a file beside a module.
+    pub(crate) fn keep_beside_module(&self, digest: &str, what: &str, bytes: &[u8]) -> Result<()> {
+        self.write(&beside(digest, what)?, bytes)
+    }
+
+    /// Digests of all modules that are kept here.
+    pub fn modules_kept(&self) -> Result<Vec<String>> {
+        let mut digests = Vec::new();
+        let listing = self.dir.read_dir("modules").map_err(|e| self.at("list", "modules", e))?;
+        for entry in listing {
+            let name = entry.map_err(|e| self.at("list", "modules", e))?.file_name().to_string_lossy().into_owned();
+            digests.extend(name.strip_suffix(".wasm").map(|hex| format!("blake3:{hex}")).filter(|digest| module_file(digest).is_ok()));
+        }
+        digests.sort();
+        Ok(digests)
+    }
+
+    /// Lets a name stand for a module when the protocol is sealed next.
+    pub(crate) fn name_module(&self, name: &str, digest: &str) -> Result<()> {
+        let mut names = self.module_names()?;
+        names.insert(name.to_owned(), digest.to_owned());
+        let text = serde_json::to_vec_pretty(&names).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
+        self.write("modules/names.json", &text)
     }
 
     /// Module names and their digests.
@@ -235,6 +268,8 @@ impl Workspace {
         if !ungoverned.is_empty() {
             return Err(EngineError::Protocol { problems: ungoverned });
         }
+        let bound = snapshot.modules().map(|(name, digest)| (name.to_owned(), digest.to_owned())).collect();
+        crate::admission::record::sealable(&self.ledger_path(), &bound)?;
         self.write(LOCK, &snapshot.to_lock())?;
         Ok(snapshot)
     }
@@ -353,6 +388,11 @@ fn module_file(digest: &str) -> Result<String> {
         Some(hex) if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(format!("modules/{hex}.wasm")),
         _ => Err(EngineError::ModuleMissing { digest: digest.to_owned() }),
     }
+}
+
+/// A file that belongs to a module, such as what its author promises of it.
+fn beside(digest: &str, what: &str) -> Result<String> {
+    module_file(digest).map(|file| format!("{}.{what}.json", file.trim_end_matches(".wasm")))
 }
 
 /// Random bytes as hexadecimal text.

@@ -101,9 +101,10 @@ impl Cache {
 }
 
 #[allow(unsafe_code, reason = "the engine loads compiled code only through an unsafe function")]
-fn deserialize(engine: &Engine, content: &[u8]) -> Option<Component> {
-    // SAFETY: the content must be what `Component::serialize` gave. The caller has checked a MAC over it under a key that only this
-    // workspace holds, and this module writes nothing else under that key. It is a copy in memory: nobody can change it meanwhile.
+pub(crate) fn deserialize(engine: &Engine, content: &[u8]) -> Option<Component> {
+    // SAFETY: the content must be what `Component::serialize` gave. It comes from one of two places. From a file, then the caller has
+    // checked a MAC over it under a key that only this workspace holds, and nothing else is written under that key. Or from a `Compiler`,
+    // whose contract is that it takes it from a process of this very program only. It is a copy in memory: nobody changes it meanwhile.
     unsafe { Component::deserialize(engine, content) }.ok()
 }
 

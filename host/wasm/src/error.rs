@@ -13,6 +13,13 @@ pub struct Refusal {
     pub at: Option<usize>,
 }
 
+impl Refusal {
+    /// What an author can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        crate::scan::hint(self.code)
+    }
+}
+
 /// The sandbox could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +59,14 @@ pub enum AdmissionError {
         /// The engine's words.
         detail: String,
     },
+    /// The process that examined or compiled it was ended. It says nothing about the module: it is not called invalid for it.
+    #[error("module not admitted: {detail}")]
+    Ended {
+        /// `admission_timeout`, `admission_memory` or `admission_crashed`.
+        code: &'static str,
+        /// What happened, with the bound.
+        detail: String,
+    },
     /// This machine failed: no thread, no memory, or a panic in the compiler.
     #[error("module not admitted: {detail}")]
     Infrastructure {
@@ -66,6 +81,7 @@ impl AdmissionError {
         match self {
             Self::Refused(refusal) => refusal.code,
             Self::Compile { .. } => "compile_failed",
+            Self::Ended { code, .. } => code,
             Self::Infrastructure { .. } => "infrastructure",
         }
     }
@@ -79,7 +95,7 @@ impl AdmissionError {
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
-            Self::Compile { .. } | Self::Infrastructure { .. } => None,
+            Self::Compile { .. } | Self::Ended { .. } | Self::Infrastructure { .. } => None,
         }
     }
 }

@@ -34,5 +34,5 @@ pub use limits::{Limits, Profile};
 pub use module::{EffectCall, Kind, Module, PurityProof};
 pub use outcome::{BoundCode, CallReport, InfraCode, Outcome, OutcomeClass, TrapCode};
 pub use outputs::parse_outputs;
-pub use sandbox::{Options, Sandbox};
+pub use sandbox::{Compiler, Options, Sandbox};
 pub use transcript::{Answer, Divergence, Document, Fault, Host, HostCall, Replay, Request};

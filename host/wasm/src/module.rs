@@ -114,6 +114,11 @@ impl Module {
         self.0.purity.as_ref()
     }
 
+    /// The compiled form, for a process with the same engine. `None` when the engine cannot write it.
+    pub fn compiled(&self) -> Option<Vec<u8>> {
+        self.0.callable.pre.component().serialize().ok()
+    }
+
     /// Calls a transform: the inputs are all it ever sees.
     pub fn transform(&self, limits: &Limits, capability: &str, inputs: &str) -> CallReport {
         if self.0.kind != Kind::Transform {

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 
 use crate::answer::{GuestOutcome, SideEffectCall, TransformCall};
-use crate::cache::{Cache, CacheOptions};
+use crate::cache::{self, Cache, CacheOptions};
 use crate::call::{CallState, Callable};
 use crate::config::{self, Backend};
 use crate::error::{AdmissionError, Refusal, SandboxError};
@@ -26,11 +26,21 @@ pub struct Options {
     pub cache: Option<CacheOptions>,
     /// Calls at once; one more answers [`crate::InfraCode::PoolFull`].
     pub max_concurrent_calls: u32,
+    /// Who compiles what the cache does not hold; `None` compiles in this process.
+    pub compiler: Option<Arc<dyn Compiler>>,
+}
+
+/// Compiles modules somewhere else, so that a compiler that is led astray takes nothing with it.
+pub trait Compiler: std::fmt::Debug + Send + Sync {
+    /// The compiled form of an admissible module, as [`Module::compiled`] gives it for a sandbox with the same back end.
+    ///
+    /// What is answered is loaded as machine code: an implementation takes it from nobody but this program itself.
+    fn compile(&self, bytes: &[u8], profile: Profile, backend: Backend) -> Result<Vec<u8>, AdmissionError>;
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backend: Backend::default(), cache: None, max_concurrent_calls: CONCURRENT_CALLS_DEFAULT }
+        Self { backend: Backend::default(), cache: None, max_concurrent_calls: CONCURRENT_CALLS_DEFAULT, compiler: None }
     }
 }
 
@@ -45,6 +55,8 @@ pub(crate) struct Engine {
     pure: Linker<CallState>,
     effects: Linker<CallState>,
     cache: Option<Cache>,
+    compiler: Option<Arc<dyn Compiler>>,
+    backend: Backend,
     fingerprint: Fingerprint,
     _watchdog: Watchdog,
 }
@@ -65,6 +77,8 @@ impl Sandbox {
             pure: Linker::new(&engine),
             effects,
             cache: options.cache.clone().map(|cache| Cache::new(cache, &engine)),
+            compiler: options.compiler.clone(),
+            backend: options.backend,
             fingerprint: Fingerprint::of(options.backend),
             _watchdog: Watchdog::start(&engine)?,
             engine,
@@ -96,7 +110,7 @@ impl Sandbox {
             return Err(interface("the module exports none of the worlds"));
         };
         let digest = format!("blake3:{}", blake3::hash(bytes).to_hex());
-        let component = self.component(bytes, &digest)?;
+        let component = self.component(bytes, &digest, profile)?;
         let (callable, purity) = self.link(&component, kind, &facts)?;
         Ok(Module::new(Admitted {
             callable,
@@ -110,16 +124,32 @@ impl Sandbox {
         }))
     }
 
-    fn component(&self, bytes: &[u8], digest: &str) -> Result<Component, AdmissionError> {
+    fn component(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Component, AdmissionError> {
         let engine = &self.0.engine;
         if let Some(component) = self.0.cache.as_ref().and_then(|cache| cache.load(engine, digest)) {
             return Ok(component);
         }
-        let component = Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile { detail: format!("{e:#}") })?;
+        let component = match &self.0.compiler {
+            Some(compiler) => {
+                let compiled = compiler.compile(bytes, profile, self.0.backend)?;
+                cache::deserialize(engine, &compiled)
+                    .ok_or_else(|| AdmissionError::Infrastructure { detail: "what was compiled elsewhere does not fit this engine".to_owned() })?
+            }
+            None => Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile { detail: format!("{e:#}") })?,
+        };
         if let Some(cache) = &self.0.cache {
             cache.store(digest, &component);
         }
         Ok(component)
+    }
+
+    /// Keeps in the cache what a child of this program compiled, so that nobody compiles it again.
+    pub fn keep(&self, digest: &str, compiled: &[u8]) -> bool {
+        let Some(cache) = &self.0.cache else { return false };
+        cache::deserialize(&self.0.engine, compiled).is_some_and(|component| {
+            cache.store(digest, &component);
+            true
+        })
     }
 
     /// Links, finds `run`, and compares its type with the contract.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use wasmparser::{Encoding, Parser, Payload, Validator};
 
-pub(crate) use rule::{INTERFACE, Rule, is_bound};
+pub(crate) use rule::{INTERFACE, Rule, hint, is_bound};
 
 use crate::config::FEATURES;
 use crate::error::Refusal;

@@ -1,20 +1,12 @@
-//! `enact module`: what a component is, before anyone runs it.
+//! `enact module inspect`: what a component is, before anyone runs it.
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Args;
 use enact_engine::EngineError;
 
-use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
-
-/// Work with capability modules.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModuleCommand {
-    /// Inspect a component without compiling it. Exit code 3 when it would not be admitted.
-    Inspect(InspectArgs),
-}
 
 /// What to inspect.
 #[derive(Debug, Args)]
@@ -23,8 +15,7 @@ pub(crate) struct InspectArgs {
     file: PathBuf,
 }
 
-pub(crate) fn run(ui: &Ui, _global: &Global, command: &ModuleCommand) -> Result<Exit> {
-    let ModuleCommand::Inspect(args) = command;
+pub(super) fn run(ui: &Ui, args: &InspectArgs) -> Result<Exit> {
     let bytes = std::fs::read(&args.file).map_err(|e| EngineError::file("read", &args.file, e))?;
     let inspection = enact_wasm::inspect(&bytes);
     let admissible = inspection.refusals.is_empty();
@@ -41,7 +32,11 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &ModuleCommand) -> Result<
             ui.line(format!("{NAME}{key:<9}{NAME:#} {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))?;
         }
         for refusal in &inspection.refusals {
-            ui.line(format!("{BAD}refused{BAD:#} {} {DIM}[{}]{DIM:#}", refusal.detail, refusal.code))?;
+            let place = refusal.at.map_or_else(String::new, |at| format!(" at byte {at}"));
+            ui.line(format!("{BAD}refused{BAD:#} {}{place} {DIM}[{}]{DIM:#}", refusal.detail, refusal.code))?;
+            if let Some(hint) = refusal.hint() {
+                ui.line(format!("        {GOOD}hint:{GOOD:#} {hint}"))?;
+            }
         }
         let (style, word) = if admissible { (GOOD, "admissible") } else { (BAD, "not admissible") };
         ui.line(format!("{style}{word}{style:#}"))?;

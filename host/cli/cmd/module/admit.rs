@@ -1,0 +1,152 @@
+//! `enact module add`, `ratify`, `retire`: how a stranger's module becomes one that may be bound, and stops being one.
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use enact_core::hash::Digest;
+use enact_engine::EngineError;
+use enact_engine::admission::intake::Added;
+use enact_engine::admission::{Examined, Intake, Provenance, Sources};
+
+use crate::args::Global;
+use crate::cmd::open_any;
+use crate::cmd::propose::print_appended;
+use crate::exit::Exit;
+use crate::ui::{DIM, GOOD, NAME, Ui};
+
+/// What to propose.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// The component, a `.wasm` file. `manifest.json` and `vectors.json` beside it belong to it.
+    file: PathBuf,
+    /// Its name; the one in its manifest, or of the file, without it.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Who proposes it.
+    #[arg(long = "as", value_name = "ACTOR")]
+    by: String,
+    /// Who ratifies it at once: another actor whose key is here as well.
+    #[arg(long, value_name = "ACTOR")]
+    ratify_as: Option<String>,
+    /// What its author says of it, in another place than beside it.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// What its author promises of it, in another place than beside it.
+    #[arg(long, value_name = "FILE")]
+    vectors: Option<PathBuf>,
+    /// A remark for the record.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+/// What to ratify.
+#[derive(Debug, Args)]
+pub(crate) struct RatifyArgs {
+    /// The module.
+    name: String,
+    /// Who ratifies it: not who proposed it.
+    #[arg(long = "as", value_name = "ACTOR")]
+    by: String,
+    /// Which proposal, by the hash of its record; the last one without it.
+    #[arg(long, value_name = "HASH")]
+    proposal: Option<Digest>,
+    /// The hash of a comparison with its predecessor, as `enact audit --swap` prints it: part of the record.
+    #[arg(long, value_name = "HASH")]
+    compared: Option<Digest>,
+}
+
+/// What to retire.
+#[derive(Debug, Args)]
+pub(crate) struct RetireArgs {
+    /// The module by name, or a file by its digest.
+    module: String,
+    /// Who retires it.
+    #[arg(long = "as", value_name = "ACTOR")]
+    by: String,
+    /// Why; it is part of the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+pub(super) fn add(ui: &Ui, global: &Global, args: &AddArgs) -> Result<Exit> {
+    let sources = Sources { file: args.file.clone(), manifest: args.manifest.clone(), vectors: args.vectors.clone() };
+    let intake = Intake::read(&sources)?;
+    let stem = || args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = Some(intake.manifest.module.clone()).filter(|name| !name.is_empty());
+    let name = args.name.clone().or(named).unwrap_or_else(stem);
+    let file = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let engine = open_any(global)?;
+    let busy = ui.busy("examining");
+    let added = engine.take_in(&args.by, &name, &intake, &Provenance { file, signed_by: None }, args.note.as_deref());
+    let ratified = match (&added, &args.ratify_as) {
+        (Ok(_), Some(by)) => Some(engine.ratify(by, &name, None, None)),
+        _ => None,
+    };
+    drop(busy);
+    let added = Added { ratified: None, ..added? };
+    if !ui.json() {
+        print_examined(ui, &added.examined)?;
+        print_appended(ui, &added.proposed)?;
+    }
+    let added = Added { ratified: ratified.transpose()?, ..added };
+    if ui.json() {
+        ui.document(&added)?;
+        return Ok(Exit::Done);
+    }
+    match &added.ratified {
+        Some(ratified) => {
+            print_appended(ui, ratified)?;
+            admitted(ui, &name)
+        }
+        None => {
+            ui.note(format!("another actor ratifies it: `enact module ratify {name} --as ACTOR`"));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+pub(super) fn ratify(ui: &Ui, global: &Global, args: &RatifyArgs) -> Result<Exit> {
+    let engine = open_any(global)?;
+    let busy = ui.busy("examining");
+    let ratified = engine.ratify(&args.by, &args.name, args.proposal, args.compared);
+    drop(busy);
+    print_appended(ui, &ratified?)?;
+    if ui.json() { Ok(Exit::Done) } else { admitted(ui, &args.name) }
+}
+
+pub(super) fn retire(ui: &Ui, global: &Global, args: &RetireArgs) -> Result<Exit> {
+    let engine = open_any(global)?;
+    let digest = super::list::digest_of(&engine, &args.module)?;
+    let digest: Digest = digest.parse().map_err(|_| EngineError::NoModule { name: args.module.clone() })?;
+    print_appended(ui, &engine.retire_module(&args.by, &digest, &args.reason)?)
+}
+
+fn admitted(ui: &Ui, name: &str) -> Result<Exit> {
+    ui.line(format!("{GOOD}admitted{GOOD:#} {NAME}{name}{NAME:#}"))?;
+    ui.note(format!("bind it: `enact module grant {name} --binding RB_… --capability C…`"));
+    Ok(Exit::Done)
+}
+
+/// What an examination found, for people.
+pub(super) fn print_examined(ui: &Ui, examined: &Examined) -> Result<()> {
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let row = |name: &str, text: String| ui.line(format!("{NAME}{name:<12}{NAME:#} {text}"));
+    row("digest", examined.digest.clone())?;
+    row("world", format!("{}, {} bytes, profile {}", examined.world, examined.size, examined.profile))?;
+    row("imports", list(&examined.imports))?;
+    if let Some(purity) = &examined.purity {
+        let text = format!(
+            "{} imports in its type, {} in its binary, linked with nothing {DIM}({} inside it){DIM:#}",
+            purity.component_imports, purity.import_entries, purity.inner_imports
+        );
+        row("pure", text)?;
+    }
+    let conformance = &examined.conformance;
+    row(
+        "conformance",
+        match conformance.vectors {
+            0 => "no vectors: its author promises nothing".to_owned(),
+            n => format!("{n} vectors kept, twice compiled and once interpreted, {} fuel", conformance.fuel),
+        },
+    )
+}
