@@ -17,9 +17,10 @@ pub(crate) mod guests;
 /// A workspace with one workflow for each module: `WF_HOSTILE_<index>_V0` with one step that calls it.
 fn workspace_with(modules: &[Vec<u8>], limits: &Value) -> Scratch {
     let scratch = Scratch::init();
+    scratch.stewards();
     let workspace = enact_engine::workspace::Workspace::open(&scratch.workspace()).unwrap();
     for (index, module) in modules.iter().enumerate() {
-        workspace.add_module(&format!("hostile-{index}"), module).unwrap();
+        scratch.admit(&format!("hostile-{index}"), module, ["ada", "bo"]);
         for artifact in artifacts(index, limits) {
             workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
         }
@@ -80,7 +81,7 @@ fn p_21_every_hostile_guest_is_recorded_with_its_code_and_replays_equal_on_both_
         let report = run(&scratch, index).exits(0).json();
         assert_eq!(report["exit"]["class"], "FAILURE", "{}: {report}", guest.name);
         assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{}: {report}", guest.name);
-        let shown = scratch.enact(&["show", &index.to_string(), "--json"]).exits(0).json();
+        let shown = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json();
         let step = &shown["steps"][0];
         assert_eq!((&step["status"], &step["trap"]), (&guest.code.into(), &true.into()), "{}", guest.name);
     }
@@ -96,7 +97,7 @@ fn p_21_an_answer_that_is_not_one_json_object_is_a_fault_with_its_code() {
     for (index, answer) in answers.iter().enumerate() {
         let report = run(&scratch, index).exits(0).json();
         assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{answer}: {report}");
-        let shown = scratch.enact(&["show", &index.to_string(), "--json"]).exits(0).json();
+        let shown = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json();
         assert_eq!(shown["steps"][0]["status"], "outputs_not_json", "{answer}");
     }
     assert_eq!(scratch.enact(&["audit", "--all", "--json"]).exits(0).json()["replayed"], answers.len());
@@ -110,7 +111,7 @@ fn p_21_numbers_that_readers_do_not_agree_on_are_a_fault_with_its_code() {
     for (index, answer) in answers.iter().enumerate() {
         let report = run(&scratch, index).exits(0).json();
         assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{answer}: {report}");
-        let shown = scratch.enact(&["show", &index.to_string(), "--json"]).exits(0).json();
+        let shown = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json();
         assert_eq!(shown["steps"][0]["status"], "outputs_not_canonical", "{answer}");
     }
     assert_eq!(scratch.enact(&["audit", "--all", "--state", "--json"]).exits(0).json()["replayed"], answers.len());
@@ -150,13 +151,14 @@ fn friendly_guests_with_odd_habits_replay_the_same_on_both_engines() {
 #[test]
 fn p_21_a_transform_with_one_import_is_refused_with_the_import_named() {
     let importing = support::binary(r#"(component (import "enact:capability/clock@0.1.0" (instance)))"#);
-    let scratch = workspace_with(std::slice::from_ref(&importing), &limits());
-    let error = run(&scratch, 0).exits(3).json();
-    assert_eq!(error["error"]["code"], "module_refused");
+    let scratch = Scratch::init();
+    scratch.stewards();
     let file = scratch.path().join("m.wasm");
     std::fs::write(&file, importing).unwrap();
     let inspection = scratch.enact(&["module", "inspect", &file.to_string_lossy(), "--json"]).exits(3).json();
     assert!(inspection["imports"].to_string().contains("enact:capability/clock@0.1.0"), "{inspection}");
+    let error = scratch.enact(&["module", "add", &file.to_string_lossy(), "--as", "ada", "--json"]).exits(3).json();
+    assert_eq!(error["error"]["code"], "export", "{error}");
     let foreign = support::binary(r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#);
     std::fs::write(&file, foreign).unwrap();
     let inspection = scratch.enact(&["module", "inspect", &file.to_string_lossy(), "--json"]).exits(3).json();
@@ -183,14 +185,15 @@ fn effect_artifacts() -> [Value; 5] {
 fn run_effect(body: &str, code: &str) -> (Scratch, Value) {
     let scratch = Scratch::init();
     let workspace = enact_engine::workspace::Workspace::open(&scratch.workspace()).unwrap();
-    workspace.add_module("hostile-effect", &support::side_effect("", body)).unwrap();
+    scratch.stewards();
+    scratch.admit("hostile-effect", &support::side_effect("", body), ["ada", "bo"]);
     for artifact in effect_artifacts() {
         workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
     }
     workspace.seal().unwrap();
     let report = run(&scratch, 0).exits(0).json();
     assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{report}");
-    let step = scratch.enact(&["show", "0", "--json"]).exits(0).json()["steps"][0].clone();
+    let step = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json()["steps"][0].clone();
     assert_eq!((&step["status"], &step["trap"]), (&code.into(), &true.into()), "{step}");
     let written: i64 = scratch.sql().query_row("SELECT count(*) FROM log_rows", [], |r| r.get(0)).unwrap();
     assert_eq!(written, 0, "a call without a usable answer wrote something");

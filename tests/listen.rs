@@ -20,10 +20,11 @@ pub(crate) fn noted() -> Scratch {
 }
 
 /// The same after something was done to the workspace and to the artifacts.
-pub(crate) fn prepared(prepare: impl Fn(&Workspace), change: impl Fn(&mut Value)) -> Scratch {
+pub(crate) fn prepared(prepare: impl Fn(&Scratch, &Workspace), change: impl Fn(&mut Value)) -> Scratch {
     let scratch = Scratch::init();
+    scratch.stewards();
     let workspace = Workspace::open(&scratch.workspace()).unwrap();
-    prepare(&workspace);
+    prepare(&scratch, &workspace);
     let artifacts = [
         json!({"code": "LC_NOTE_V0", "summary": "Notes.", "record": "NOTE", "kind": "RECEIPT", "subject": "Note", "actions": {
             "NOTE.SAY": {"summary": "Says.", "fields": {"text": {"type": "text", "required": true}, "extra": {"type": "text"}}},
@@ -38,8 +39,7 @@ pub(crate) fn prepared(prepare: impl Fn(&Workspace), change: impl Fn(&mut Value)
         change(&mut artifact);
         workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
     }
-    scratch.enact(&["protocol", "seal", "--json"]).exits(0);
-    scratch.enact(&["actor", "found", "ada", "--json"]).exits(0);
+    scratch.adopt(["ada", "bo"]);
     scratch
 }
 
@@ -234,8 +234,8 @@ fn b_15_kill_minus_9_between_run_and_cursor_loses_nothing_and_starts_nothing_twi
 #[test]
 fn b_21_a_delivery_that_cannot_be_decided_is_tried_again_logged_apart_and_set_aside() {
     // The one transform of the workflow recurses without end: a bound of this engine, and nobody's answer.
-    let prepare = |workspace: &Workspace| {
-        workspace.add_module("hostile-0", &hostile::deep()).unwrap();
+    let prepare = |scratch: &Scratch, workspace: &Workspace| {
+        scratch.admit("hostile-0", &hostile::deep(), ["ada", "bo"]);
         for artifact in hostile::artifacts(0, &json!({"fuel": 1_000_000_000_u64})) {
             workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
         }
@@ -266,7 +266,7 @@ fn b_21_a_delivery_that_cannot_be_decided_is_tried_again_logged_apart_and_set_as
     let logged: i64 = scratch.sql().query_row("SELECT count(*) FROM listener_log", [], |row| row.get(0)).unwrap();
     assert_eq!((logged, runs(&scratch).len()), (5, 0));
     // Mended, it is done after all, once.
-    Workspace::open(&scratch.workspace()).unwrap().add_module("hostile-0", &guests::echo()).unwrap();
+    scratch.admit("hostile-0", &guests::echo(), ["ada", "bo"]);
     scratch.enact(&["protocol", "seal", "--json"]).exits(0);
     let again = deliveries(&scratch.enact(&["listen", "--again", "--json"]).exits(0));
     assert_eq!((again.len(), &again[0]["outcome"]), (1, &"run".into()));

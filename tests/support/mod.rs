@@ -80,6 +80,27 @@ impl Scratch {
         path.to_string_lossy().into_owned()
     }
 
+    /// Founds the governance with two stewards, ada and bo; ada is registrar as well.
+    pub(crate) fn stewards(&self) {
+        self.enact(&["actor", "found", "ada", "--json"]).exits(0);
+        self.enact(&["actor", "new", "bo", "--as", "ada", "--role", "steward", "--json"]).exits(0);
+    }
+
+    /// Has a module examined, proposed by one and ratified by the other.
+    pub(crate) fn admit(&self, name: &str, bytes: &[u8], [by, other]: [&str; 2]) {
+        let file = self.path().join(format!("{name}.wasm"));
+        std::fs::write(&file, bytes).unwrap();
+        self.enact(&["module", "add", &file.to_string_lossy(), "--name", name, "--as", by, "--ratify-as", other, "--json"]).exits(0);
+    }
+
+    /// Seals the protocol, and has it proposed by one and ratified by the other.
+    pub(crate) fn adopt(&self, [by, other]: [&str; 2]) {
+        self.enact(&["protocol", "seal", "--json"]).exits(0);
+        let proposed = self.enact(&["protocol", "adopt", "--as", by, "--json"]).exits(0).json();
+        let hash = proposed["records"][0]["hash"].as_str().unwrap();
+        self.enact(&["protocol", "adopt", "--as", other, "--ratify", hash, "--json"]).exits(0);
+    }
+
     /// Registers one person.
     pub(crate) fn register(&self, name: &str) -> Value {
         let payload = self.file(&format!("{name}.json"), &person(name).to_string());

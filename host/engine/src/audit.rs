@@ -4,6 +4,7 @@
 //! is written. It is the same interpreter as a live run, with another dispatcher.
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use enact_core::entry::{Entry, Record};
 use enact_core::receipt::{Admission, AdmissionFinding, RunReceipt};
@@ -11,17 +12,18 @@ use enact_flow::bind::TargetKind;
 use enact_flow::snapshot::Snapshot;
 use enact_flow::traverse::{AdmitAsk, Event, EventMatch, StepAsk};
 use enact_store::{Reader, StoredEntry};
-use enact_wasm::{Backend, CallReport, EffectCall, Replay, Sandbox};
+use enact_wasm::{Backend, CallReport, EffectCall, Module, Replay, Sandbox};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::bound::{Bound, BoundTarget, HOST_CLASSES, Modules};
+use crate::bound::{Bound, BoundTarget, HOST_CLASSES, ModuleSource, Modules};
 use crate::engine::{Engine, EngineOptions, sandbox};
 use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
 use crate::live::{flow_time, idempotency_key};
 use crate::trace::Trace;
+use crate::swap::{self, Meter, Swap, Used};
 use crate::transcript::Step;
 
 /// One difference between the record and a re-execution.
@@ -84,6 +86,8 @@ pub struct Auditor<'a> {
     modules: Modules,
     snapshots: Mutex<HashMap<String, Arc<Snapshot>>>,
     bounds: Mutex<HashMap<BindingKey, Arc<Bound>>>,
+    swap: Option<Swap>,
+    meter: Option<Meter>,
 }
 
 type BindingKey = (String, String, String, BTreeMap<String, String>);
@@ -98,7 +102,24 @@ impl<'a> Auditor<'a> {
             modules: Modules::default(),
             snapshots: Mutex::new(HashMap::new()),
             bounds: Mutex::new(HashMap::new()),
+            swap: None,
+            meter: None,
         })
+    }
+
+    /// The same, with another module in the place of one.
+    pub(crate) fn swapping(engine: &'a Engine, jobs: u32, swap: Swap) -> Result<Self> {
+        Ok(Self { swap: Some(swap), ..Self::new(engine, Backend::Native, jobs)? })
+    }
+
+    /// The same, measuring what each module uses.
+    pub(crate) fn metering(engine: &'a Engine, jobs: u32) -> Result<Self> {
+        Ok(Self { meter: Some(Meter::default()), ..Self::new(engine, Backend::Native, jobs)? })
+    }
+
+    /// What was measured.
+    pub(crate) fn metered(self) -> BTreeMap<String, Used> {
+        self.meter.map(Meter::read).unwrap_or_default()
     }
 
     /// Audits the run in one entry.
@@ -138,8 +159,9 @@ impl<'a> Auditor<'a> {
 
     fn replay(&self, bound: &Bound, evidence: Evidence) -> Result<Verdict> {
         let (run, seq) = (evidence.receipt.run.clone(), evidence.seq);
-        let fuel_compared = self.sandbox.fingerprint().digest() == evidence.receipt.engine.to_string();
-        let mut check = Check { evidence: &evidence, fuel_compared, trace: Trace::start(0), asked: None, next: 0 };
+        // Another module may well use other fuel.
+        let fuel_compared = self.swap.is_none() && self.sandbox.fingerprint().digest() == evidence.receipt.engine.to_string();
+        let mut check = Check { auditor: self, evidence: &evidence, fuel_compared, trace: Trace::start(0), asked: None, next: 0, outputs: None };
         let at = flow_time(&evidence.transcript.at);
         let result = interpret(bound, evidence.input.clone(), &at, &mut check);
         let difference = match result {
@@ -175,7 +197,9 @@ impl<'a> Auditor<'a> {
         let plan =
             enact_flow::bind::bind(&sealed, &receipt.workflow, Some(&receipt.binding), &evidence.transcript.parameters, HOST_CLASSES)
                 .map_err(|report| BindFailure::Diverged(plain("plan", json!(receipt.plan.to_string()), json!(report.to_string()))))?;
-        let bound = Bound::new(plan, &self.sandbox, &self.modules, self.engine.workspace()).map_err(BindFailure::Error)?;
+        let workspace = self.engine.workspace();
+        let source: &dyn ModuleSource = self.swap.as_ref().map_or(workspace, |swap| swap);
+        let bound = Bound::new(plan, &self.sandbox, &self.modules, source).map_err(BindFailure::Error)?;
         let bound = Arc::new(bound);
         lock(&self.bounds).insert(key, Arc::clone(&bound));
         self.same_plan(&bound, receipt).map(|()| bound)
@@ -236,14 +260,42 @@ fn plain(code: &'static str, expected: serde_json::Value, got: serde_json::Value
 
 /// The dispatcher of an audit: answers from the record, calls components again, compares each step.
 struct Check<'e> {
+    auditor: &'e Auditor<'e>,
     evidence: &'e Evidence,
     fuel_compared: bool,
     trace: Trace,
     asked: Option<AdmitAsk>,
     next: usize,
+    /// What the module that was swapped out answers to the present step.
+    outputs: Option<CallReport>,
 }
 
 impl Check<'_> {
+    fn call_one(&self, module: &Module, target: &BoundTarget, ask: &StepAsk, inputs: &str) -> Result<CallReport, Interrupt> {
+        if target.target().kind == TargetKind::Transform {
+            return Ok(module.transform(target.limits(), &ask.capability, inputs));
+        }
+        let recorded = self.recorded(ask)?;
+        let key = idempotency_key(&self.evidence.receipt.run, ask.step);
+        let call = EffectCall {
+            capability: &ask.capability,
+            operation: &ask.operation,
+            inputs,
+            store: &ask.store,
+            idempotency_key: &key,
+            grants: &target.target().grants,
+        };
+        let mut replay = Replay::new(&recorded.calls);
+        let report = module.side_effect(target.limits(), &call, &mut replay);
+        match replay.divergence() {
+            None => Ok(report),
+            Some(d) => {
+                let (expected, got) = (json!({"call": d.index, "request": d.expected}), json!({"call": d.index, "request": d.got}));
+                Err(self.difference(ask, "host_call", expected, got))
+            }
+        }
+    }
+
     fn recorded(&self, ask: &StepAsk) -> Result<&Step, Interrupt> {
         self.evidence
             .transcript
@@ -319,31 +371,20 @@ impl Dispatch for Check<'_> {
     }
 
     fn call(&mut self, target: &BoundTarget, ask: &StepAsk, inputs: &str) -> Result<CallReport, Interrupt> {
-        let recorded = self.recorded(ask)?;
+        self.recorded(ask)?;
         let Some(module) = target.module() else {
             return Err(self.difference(ask, "step_refused", json!("a called component"), json!("a binding that refuses it")));
         };
-        if target.target().kind == TargetKind::Transform {
-            return Ok(module.transform(target.limits(), &ask.capability, inputs));
-        }
-        let key = idempotency_key(&self.evidence.receipt.run, ask.step);
-        let call = EffectCall {
-            capability: &ask.capability,
-            operation: &ask.operation,
-            inputs,
-            store: &ask.store,
-            idempotency_key: &key,
-            grants: &target.target().grants,
+        self.outputs = match &self.auditor.swap {
+            Some(swap) if swap.old == target.target().module_digest => Some(self.call_one(&swap.original, target, ask, inputs)?),
+            _ => None,
         };
-        let mut replay = Replay::new(&recorded.calls);
-        let report = module.side_effect(target.limits(), &call, &mut replay);
-        match replay.divergence() {
-            None => Ok(report),
-            Some(d) => {
-                let (expected, got) = (json!({"call": d.index, "request": d.expected}), json!({"call": d.index, "request": d.got}));
-                Err(self.difference(ask, "host_call", expected, got))
-            }
+        let begun = Instant::now();
+        let report = self.call_one(module, target, ask, inputs);
+        if let (Some(meter), Ok(report)) = (&self.auditor.meter, &report) {
+            meter.add(&target.target().module_digest, begun.elapsed(), report);
         }
+        report
     }
 
     fn finished(&mut self, ask: &StepAsk, step: &Step, outputs: &str) -> Result<(), Interrupt> {
@@ -357,6 +398,10 @@ impl Dispatch for Check<'_> {
         if (recorded.outcome, recorded.trap, &recorded.status) != (step.outcome, step.trap, &step.status) {
             let expected = json!({"outcome": recorded.outcome, "status": recorded.status, "trap": recorded.trap});
             let got = json!({"outcome": step.outcome, "status": step.status, "trap": step.trap, "outputs": outputs});
+            if let Some(before) = &self.outputs {
+                let values = swap::differences(&before.outcome, &step.status, outputs);
+                return Err(self.difference(ask, "step_outcome", expected, json!({"status": step.status, "differences": values})));
+            }
             return Err(self.difference(ask, "step_outcome", expected, got));
         }
         if recorded.calls != step.calls {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use enact_core::hash::Digest;
 use enact_flow::Map;
 use enact_flow::bind::{Plan, Target};
+use enact_wasm::limits::CALL_TIMEOUT_MS;
 use enact_wasm::{Limits, Module, Profile, Sandbox};
 use serde_json::Value;
 
@@ -121,7 +122,8 @@ impl Bound {
                 fuel: target.limits.fuel,
                 memory_bytes: target.limits.memory_bytes,
                 output_bytes: target.limits.output_bytes,
-                host_calls: HOST_CALLS_MAX,
+                host_calls: target.limits.host_calls.map_or(HOST_CALLS_MAX, |calls| calls.min(HOST_CALLS_MAX)),
+                wall_ms: target.limits.wall_ms.map_or(CALL_TIMEOUT_MS, u64::from),
             };
             targets.push(BoundTarget { target: target.clone(), module, limits });
         }

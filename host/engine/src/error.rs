@@ -81,6 +81,10 @@ pub enum EngineError {
     ModuleNotProposed { name: String },
     #[error("another examination of `{name}` found something else: {detail}")]
     AdmissionDiffers { name: String, detail: String },
+    #[error("the signature does not vouch for this module: {detail}")]
+    ModuleSignature { detail: String },
+    #[error("the file is no exported module: {detail}")]
+    ModuleArchive { detail: String },
     #[error("{what} cannot be tried: {detail}")]
     Vectors { what: String, detail: String },
     #[error("the sandbox could not be set up: {detail}")]
@@ -182,6 +186,8 @@ impl EngineError {
             Self::NoModule { .. } => "module_unknown",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
             Self::AdmissionDiffers { .. } => "admission_differs",
+            Self::ModuleSignature { .. } => "module_signature",
+            Self::ModuleArchive { .. } => "module_archive",
             Self::Vectors { .. } => "vectors_invalid",
             Self::Sandbox { .. } => "sandbox",
             Self::Inconclusive { .. } => "inconclusive",
@@ -227,6 +233,7 @@ impl EngineError {
             | Self::ModuleUnadmitted { .. }
             | Self::ModuleRetired { .. }
             | Self::AdmissionDiffers { .. }
+            | Self::ModuleSignature { .. }
             | Self::Contention { .. }
             | Self::Rejected { .. } => Kind::Refused,
             Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
@@ -247,6 +254,7 @@ impl EngineError {
             | Self::ModuleName { .. }
             | Self::NoModule { .. }
             | Self::ModuleNotProposed { .. }
+            | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
             | Self::NotSealed
             | Self::Protocol { .. }
@@ -319,6 +327,8 @@ impl EngineError {
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),
+            Self::ModuleSignature { .. } => "do not use the module; ask who gave it to you for the right file or key".to_owned(),
+            Self::ModuleArchive { .. } => "make one with `enact module export NAME`".to_owned(),
             Self::Vectors { .. } => "compare the file with those that `enact module new` writes".to_owned(),
             Self::Inconclusive { .. } => "nothing was recorded; raise the limit in the binding or mend the module".to_owned(),
             Self::Contention { .. } => "nothing was recorded; run it again".to_owned(),

@@ -146,7 +146,7 @@ impl Second<'_> {
 }
 
 /// Audits entries on `jobs` threads and hands the verdicts over in the order of the entries.
-fn each(
+pub(crate) fn each(
     engine: &Engine,
     auditor: &Auditor<'_>,
     entries: &[u64],

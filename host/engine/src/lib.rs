@@ -25,6 +25,7 @@ pub mod receipts;
 pub mod report;
 pub mod sources;
 pub mod state;
+pub mod swap;
 pub mod trace;
 pub mod transcript;
 mod verify;

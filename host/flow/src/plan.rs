@@ -43,12 +43,18 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Bytes of the answer.
     pub output_bytes: u64,
+    /// Requests to the host; the host's own bound when absent, and never more than that. Left out of a plan that says nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_calls: Option<u32>,
+    /// Wall clock in milliseconds; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_ms: Option<u32>,
 }
 
 impl Limits {
     /// What a capability gets when neither it nor its binding says otherwise: about a second of computation on a slow machine, the
     /// memory of a guest with an interpreter in it, and an answer that still fits a trace viewer.
-    pub const DEFAULT: Self = Self { fuel: 500_000_000, memory_bytes: 64 << 20, output_bytes: 1 << 20 };
+    pub const DEFAULT: Self = Self { fuel: 500_000_000, memory_bytes: 64 << 20, output_bytes: 1 << 20, host_calls: None, wall_ms: None };
 }
 
 /// What one contract step, or one atom of a molecule, is bound to.

@@ -54,7 +54,7 @@ impl Callable {
         let state = CallState { limiter: Limiter::new(limits.memory_bytes), effect };
         let mut store = Store::new(self.pre.engine(), state);
         let output_bytes = usize::try_from(limits.output_bytes.min(OUTPUT_BYTES_MAX)).unwrap_or(usize::MAX);
-        let answered = self.answer(&mut store, output_bytes, fuel, parameter);
+        let answered = self.answer(&mut store, limits, output_bytes, fuel, parameter);
         let (outcome, left) = match answered {
             Ok((answer, left)) => (check(answer, output_bytes), left),
             Err(outcome) => (outcome, 0),
@@ -65,12 +65,19 @@ impl Callable {
         CallReport { outcome, fuel_used, host_calls: std::mem::take(&mut store.data_mut().effect.calls) }
     }
 
-    fn answer<P>(&self, store: &mut Store<CallState>, output_bytes: usize, fuel: u64, parameter: P) -> Result<(GuestOutcome, u64), Outcome>
+    fn answer<P>(
+        &self,
+        store: &mut Store<CallState>,
+        limits: &Limits,
+        output_bytes: usize,
+        fuel: u64,
+        parameter: P,
+    ) -> Result<(GuestOutcome, u64), Outcome>
     where
         P: ComponentType + Lower,
     {
         store.limiter(|state| &mut state.limiter);
-        store.set_epoch_deadline(CALL_TIMEOUT_MS.div_ceil(TICK_MS).saturating_add(1));
+        store.set_epoch_deadline(limits.wall_ms.min(CALL_TIMEOUT_MS).div_ceil(TICK_MS).saturating_add(1));
         // The engine has one bound for all that a guest hands over at once, be it an answer or arguments.
         store.set_hostcall_fuel(output_bytes.saturating_add(STATUS_BYTES_MAX).max(self.argument_bytes));
         store.set_fuel(INSTANTIATE_FUEL).map_err(|e| failed(&e))?;

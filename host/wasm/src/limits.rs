@@ -16,12 +16,19 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Requests to the host.
     pub host_calls: u32,
+    /// Wall clock in milliseconds, rounded up to [`TICK_MS`], at most [`CALL_TIMEOUT_MS`]: a watchdog, whose firing is class D and no answer.
+    #[serde(default = "call_timeout_ms")]
+    pub wall_ms: u64,
+}
+
+const fn call_timeout_ms() -> u64 {
+    CALL_TIMEOUT_MS
 }
 
 impl Default for Limits {
     /// Enough for first-party modules on inputs of some hundred kilobytes; about 30 ms of work at most.
     fn default() -> Self {
-        Self { fuel: 100_000_000, memory_bytes: 16 << 20, output_bytes: 1 << 20, host_calls: 1_000 }
+        Self { fuel: 100_000_000, memory_bytes: 16 << 20, output_bytes: 1 << 20, host_calls: 1_000, wall_ms: CALL_TIMEOUT_MS }
     }
 }
 

@@ -75,20 +75,34 @@ pub(super) fn add(ui: &Ui, global: &Global, args: &AddArgs) -> Result<Exit> {
     let named = Some(intake.manifest.module.clone()).filter(|name| !name.is_empty());
     let name = args.name.clone().or(named).unwrap_or_else(stem);
     let file = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (by, ratify_as, note) = (args.by.as_str(), args.ratify_as.as_deref(), args.note.as_deref());
+    take_in(ui, global, &Taken { by, ratify_as, name: &name, note, intake, provenance: Provenance { file, signed_by: None } })
+}
+
+/// What is taken in, and by whom.
+pub(super) struct Taken<'a> {
+    pub(super) by: &'a str,
+    pub(super) ratify_as: Option<&'a str>,
+    pub(super) name: &'a str,
+    pub(super) note: Option<&'a str>,
+    pub(super) intake: Intake,
+    pub(super) provenance: Provenance,
+}
+
+/// Examines, proposes and, when it was asked for, ratifies.
+pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exit> {
     let engine = open_any(global)?;
     let busy = ui.busy("examining");
-    let added = engine.take_in(&args.by, &name, &intake, &Provenance { file, signed_by: None }, args.note.as_deref());
-    let ratified = match (&added, &args.ratify_as) {
-        (Ok(_), Some(by)) => Some(engine.ratify(by, &name, None, None)),
-        _ => None,
-    };
+    let added = engine.take_in(taken.by, taken.name, &taken.intake, &taken.provenance, taken.note)?;
     drop(busy);
-    let added = Added { ratified: None, ..added? };
     if !ui.json() {
         print_examined(ui, &added.examined)?;
         print_appended(ui, &added.proposed)?;
     }
-    let added = Added { ratified: ratified.transpose()?, ..added };
+    let busy = ui.busy("examining again");
+    let ratified = taken.ratify_as.map(|by| engine.ratify(by, taken.name, None, None)).transpose()?;
+    drop(busy);
+    let added = Added { ratified, ..added };
     if ui.json() {
         ui.document(&added)?;
         return Ok(Exit::Done);
@@ -96,10 +110,10 @@ pub(super) fn add(ui: &Ui, global: &Global, args: &AddArgs) -> Result<Exit> {
     match &added.ratified {
         Some(ratified) => {
             print_appended(ui, ratified)?;
-            admitted(ui, &name)
+            admitted(ui, taken.name)
         }
         None => {
-            ui.note(format!("another actor ratifies it: `enact module ratify {name} --as ACTOR`"));
+            ui.note(format!("another actor ratifies it: `enact module ratify {} --as ACTOR`", taken.name));
             Ok(Exit::Done)
         }
     }

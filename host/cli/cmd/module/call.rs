@@ -1,5 +1,5 @@
 //! `enact module test` and `call`: a component tried before anybody admits it. Nothing is recorded.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -58,10 +58,10 @@ pub(crate) struct CallArgs {
 }
 
 /// A file, or what the workspace keeps under a name.
-fn intake(global: &Global, module: &PathBuf, manifest: Option<&PathBuf>, vectors: Option<&PathBuf>) -> Result<Intake> {
+pub(super) fn intake(global: &Global, module: &Path, manifest: Option<&PathBuf>, vectors: Option<&PathBuf>) -> Result<Intake> {
     let name = module.to_string_lossy();
     if module.is_file() || name.ends_with(".wasm") || name.contains(std::path::MAIN_SEPARATOR) {
-        return Ok(Intake::read(&Sources { file: module.clone(), manifest: manifest.cloned(), vectors: vectors.cloned() })?);
+        return Ok(Intake::read(&Sources { file: module.to_owned(), manifest: manifest.cloned(), vectors: vectors.cloned() })?);
     }
     let engine = open_any(global)?;
     Ok(engine.kept(&engine.module_digest(&name)?)?)

@@ -1,6 +1,9 @@
 //! `enact module`: what a component is, whether it may be bound, and what it may ask.
 mod admit;
 mod call;
+mod compare;
+mod exchange;
+mod grant;
 mod inspect;
 mod list;
 
@@ -30,6 +33,22 @@ pub(crate) enum ModuleCommand {
     Test(call::TestArgs),
     /// Call a component once by hand; nothing is recorded.
     Call(call::CallArgs),
+    /// Bind a capability to a module and grant it interfaces, stores and limits; seals the protocol.
+    Grant(grant::GrantArgs),
+    /// Take interfaces back, or refuse a capability altogether; seals the protocol.
+    Revoke(grant::RevokeArgs),
+    /// Show what differs between two modules: imports, exports, size, limits, answers to their vectors.
+    Diff(compare::DiffArgs),
+    /// Show what modules used in the last runs: calls, fuel, time, host calls, refusals, traps.
+    Stats(compare::StatsArgs),
+    /// Sign a component with an actor's key: a detached DSSE envelope over its digests.
+    Sign(exchange::SignArgs),
+    /// Verify such a signature. Exit code 3 when it does not vouch for the file.
+    Verify(exchange::VerifyArgs),
+    /// Export a module with its manifest, vectors and signature as one file.
+    Export(exchange::ExportArgs),
+    /// Import such a file: everything that `add` does, and the signature.
+    Import(exchange::ImportArgs),
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<Exit> {
@@ -42,5 +61,13 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<E
         ModuleCommand::Show(args) => list::show(ui, global, args),
         ModuleCommand::Test(args) => call::test(ui, global, args),
         ModuleCommand::Call(args) => call::run(ui, global, args),
+        ModuleCommand::Grant(args) => grant::grant(ui, global, args),
+        ModuleCommand::Revoke(args) => grant::revoke(ui, global, args),
+        ModuleCommand::Diff(args) => compare::diff(ui, global, args),
+        ModuleCommand::Stats(args) => compare::stats(ui, global, args),
+        ModuleCommand::Sign(args) => exchange::sign(ui, global, args),
+        ModuleCommand::Verify(args) => exchange::verify(ui, global, args),
+        ModuleCommand::Export(args) => exchange::export(ui, global, args),
+        ModuleCommand::Import(args) => exchange::import(ui, global, args),
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use enact_flow::artifact::Artifact;
 use serde::Serialize;
 
-use super::Examined;
+use super::intake::Intake;
 use super::record::{Standing, subject};
+use super::{Examined, vectors};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
@@ -167,4 +168,69 @@ impl Engine {
     fn is_governed(&self) -> Result<bool> {
         Ok(self.store().reader()?.state(enact_core::state::Space::System, "founded")?.is_some())
     }
+}
+
+/// One difference between two modules; the stable shape of an element of `enact module diff --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What.
+    pub what: String,
+    /// In the earlier one.
+    pub before: String,
+    /// In the later one.
+    pub after: String,
+}
+
+/// What differs between two modules: what they are, what they need, what they ask for, and how they answer the vectors of both.
+///
+/// # Errors
+/// Those of [`Intake::try_out`].
+pub fn differences(old: &Intake, new: &Intake) -> Result<Vec<Difference>> {
+    let (a, b) = (enact_wasm::inspect(&old.bytes), enact_wasm::inspect(&new.bytes));
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let mut rows = vec![
+        ("digest".to_owned(), format!("blake3:{}", a.blake3), format!("blake3:{}", b.blake3)),
+        ("world".to_owned(), a.kind.to_owned(), b.kind.to_owned()),
+        ("imports".to_owned(), list(&a.imports), list(&b.imports)),
+        ("exports".to_owned(), list(&a.exports), list(&b.exports)),
+        ("size".to_owned(), a.size.to_string(), b.size.to_string()),
+        ("profile".to_owned(), a.profile.name().to_owned(), b.profile.name().to_owned()),
+        ("admissible".to_owned(), a.refusals.is_empty().to_string(), b.refusals.is_empty().to_string()),
+    ];
+    let codes: BTreeSet<&String> = old.manifest.codes.keys().chain(new.manifest.codes.keys()).collect();
+    let asked = |intake: &Intake, code: &str| match intake.manifest.codes.get(code) {
+        Some(limits) => serde_json::to_string(limits).unwrap_or_default(),
+        None => "not served".to_owned(),
+    };
+    rows.extend(codes.into_iter().map(|code| (format!("limits of {code}"), asked(old, code), asked(new, code))));
+    if a.refusals.is_empty() && b.refusals.is_empty() && a.kind == b.kind {
+        rows.extend(answers(old, new)?);
+    }
+    rows.retain(|(_, before, after)| before != after);
+    Ok(rows.into_iter().map(|(what, before, after)| Difference { what, before, after }).collect())
+}
+
+/// What both answer to the vectors of both: status and outputs.
+fn answers(old: &Intake, new: &Intake) -> Result<Vec<(String, String, String)>> {
+    let mut rows = Vec::new();
+    let known: BTreeSet<&str> = old.vectors.vectors.iter().map(|vector| vector.name.as_str()).collect();
+    let added = new.vectors.vectors.iter().filter(|vector| !known.contains(vector.name.as_str()));
+    let vectors: Vec<_> = old.vectors.vectors.iter().chain(added).collect();
+    if vectors.is_empty() {
+        return Ok(rows);
+    }
+    let (a, b) = (loaded(old)?, loaded(new)?);
+    for vector in vectors {
+        let given = |module: &enact_wasm::Module, intake: &Intake| {
+            let given = vectors::call(module, vector, &vectors::limits(&intake.manifest.codes, &vector.capability))?;
+            Ok::<_, EngineError>(format!("{} {}", given.status, serde_json::Value::Object(given.outputs)))
+        };
+        rows.push((format!("answer to `{}`", vector.name), given(&a, old)?, given(&b, new)?));
+    }
+    Ok(rows)
+}
+
+fn loaded(intake: &Intake) -> Result<enact_wasm::Module> {
+    let sandbox = vectors::sandbox(enact_wasm::Backend::Native)?;
+    crate::bound::admit(&sandbox, &intake.bytes, &intake.manifest.module)
 }

@@ -8,6 +8,8 @@
 //! it is, [`record`] whether this ledger has admitted it. A child that is ended says nothing about the module.
 pub mod catalog;
 pub(crate) mod child;
+pub mod exchange;
+pub mod grants;
 pub mod intake;
 pub mod record;
 pub mod rehearsal;

@@ -131,7 +131,14 @@ pub fn limits(codes: &BTreeMap<String, AskedLimits>, capability: &str) -> Limits
         memory_bytes: asked.memory_bytes.unwrap_or(default.memory_bytes),
         output_bytes: asked.output_bytes.unwrap_or(default.output_bytes),
         host_calls: HOST_CALLS_MAX,
+        ..default
     }
+}
+
+/// An engine that keeps nothing.
+pub(crate) fn sandbox(backend: Backend) -> Result<Sandbox> {
+    let options = Options { backend, cache: None, max_concurrent_calls: 1, compiler: super::compiler() };
+    Sandbox::new(&options).map_err(|e| EngineError::Sandbox { detail: e.to_string() })
 }
 
 /// Measures a module, compiles it, and calls it once; answers what it gave and how long the call took.
@@ -139,9 +146,7 @@ pub fn limits(codes: &BTreeMap<String, AskedLimits>, capability: &str) -> Limits
 /// # Errors
 /// [`EngineError::ModuleRefused`] when it is not admissible, and those of [`call`].
 pub fn once(bytes: &[u8], vector: &Vector, limits: &Limits, backend: Backend) -> Result<(Module, Given, Duration)> {
-    let options = Options { backend, cache: None, max_concurrent_calls: 1, compiler: super::compiler() };
-    let sandbox = Sandbox::new(&options).map_err(|e| EngineError::Sandbox { detail: e.to_string() })?;
-    let module = crate::bound::admit(&sandbox, bytes, &vector.capability)?;
+    let module = crate::bound::admit(&sandbox(backend)?, bytes, &vector.capability)?;
     let begun = Instant::now();
     let given = call(&module, vector, limits)?;
     let took = begun.elapsed();

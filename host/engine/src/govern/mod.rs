@@ -15,6 +15,7 @@ mod trial;
 mod view;
 
 pub use actors::Held;
+pub(crate) use keys::actor_id;
 pub use book::Ruled;
 pub(crate) use book::{RuleBook, problem};
 pub use decide::{DecideOptions, Outcome, Stopped};

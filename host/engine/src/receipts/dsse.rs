@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 /// An envelope as a file holds it. Members that are not known here say nothing and are let be, as the format asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     /// What the payload is.
-    pub(super) payload_type: String,
+    pub(crate) payload_type: String,
     /// The payload in base64.
-    pub(super) payload: String,
+    pub(crate) payload: String,
     /// Over the pre-authentication encoding.
-    pub(super) signatures: Vec<EnvelopeSignature>,
+    pub(crate) signatures: Vec<EnvelopeSignature>,
 }
 
 /// One signature.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct EnvelopeSignature {
+pub(crate) struct EnvelopeSignature {
     /// A hint for finding the key; nothing is believed because of it.
     #[serde(default)]
-    pub(super) keyid: String,
+    pub(crate) keyid: String,
     /// The signature in base64.
-    pub(super) sig: String,
+    pub(crate) sig: String,
 }
 
 /// Most signatures that are looked at.
@@ -37,7 +37,7 @@ fn encode(payload_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a payload.
-pub(super) fn sign(payload_type: &str, body: &[u8], keyid: &str, key: &SigningKey) -> Envelope {
+pub(crate) fn sign(payload_type: &str, body: &[u8], keyid: &str, key: &SigningKey) -> Envelope {
     let signature = key.sign(&encode(payload_type, body));
     Envelope {
         payload_type: payload_type.to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn sign(payload_type: &str, body: &[u8], keyid: &str, key: &SigningKe
 }
 
 /// The payload, if one of the signatures is by this key. Nothing for base64 that is none, or when none holds.
-pub(super) fn open(envelope: &Envelope, key: &VerifyingKey) -> Option<Vec<u8>> {
+pub(crate) fn open(envelope: &Envelope, key: &VerifyingKey) -> Option<Vec<u8>> {
     let body = BASE64.decode(&envelope.payload).ok()?;
     let signed = encode(&envelope.payload_type, &body);
     let holds = |signature: &EnvelopeSignature| {

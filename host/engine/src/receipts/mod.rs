@@ -3,7 +3,7 @@
 //! - `walk`: from a record, a run, an entry or a subject to what it names and to what names it.
 //! - `statement`: the receipt of a run as an in-toto statement, made from checked evidence and checked by whoever has the key.
 //! - `dsse`: the envelope around it.
-mod dsse;
+pub(crate) mod dsse;
 mod statement;
 mod walk;
 

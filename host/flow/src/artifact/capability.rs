@@ -20,6 +20,12 @@ pub struct LimitOverrides {
     /// Bytes of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bytes: Option<u64>,
+    /// Requests to the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_calls: Option<u32>,
+    /// Wall clock, in milliseconds: a watchdog, whose firing is nobody's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_ms: Option<u32>,
 }
 
 /// `CT_`: an atom (one component call), or with `steps` a molecule (P-32).

@@ -166,6 +166,8 @@ fn limits(declared: Option<LimitOverrides>, bound: Option<LimitOverrides>) -> Li
         fuel: bound.fuel.or(declared.fuel).unwrap_or(base.fuel),
         memory_bytes: bound.memory_bytes.or(declared.memory_bytes).unwrap_or(base.memory_bytes),
         output_bytes: bound.output_bytes.or(declared.output_bytes).unwrap_or(base.output_bytes),
+        host_calls: bound.host_calls.or(declared.host_calls),
+        wall_ms: bound.wall_ms.or(declared.wall_ms),
     }
 }
 
