@@ -16,7 +16,7 @@ const RECORDS: usize = 40;
 
 /// A pack with one statement that anybody registered may make, and a listener that puts each into an outbox.
 pub(crate) fn noted() -> Scratch {
-    prepared(|_| {}, |_| {})
+    prepared(|_, _| {}, |_| {})
 }
 
 /// The same after something was done to the workspace and to the artifacts.
@@ -267,6 +267,7 @@ fn b_21_a_delivery_that_cannot_be_decided_is_tried_again_logged_apart_and_set_as
     assert_eq!((logged, runs(&scratch).len()), (5, 0));
     // Mended, it is done after all, once.
     scratch.admit("hostile-0", &guests::echo(), ["ada", "bo"]);
+    let before = governance(&scratch);
     scratch.enact(&["protocol", "seal", "--json"]).exits(0);
     let again = deliveries(&scratch.enact(&["listen", "--again", "--json"]).exits(0));
     assert_eq!((again.len(), &again[0]["outcome"]), (1, &"run".into()));

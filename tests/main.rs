@@ -16,6 +16,7 @@ mod hostile;
 mod ledger;
 mod listen;
 mod listen_queue;
+mod modules;
 mod money;
 mod pgs;
 mod proposals;

@@ -6,7 +6,7 @@ use clap::Args;
 use enact_core::hash::Digest;
 use enact_engine::EngineError;
 use enact_engine::admission::intake::Added;
-use enact_engine::admission::{Examined, Intake, Provenance, Sources};
+use enact_engine::admission::{Examined, Intake, Provenance, Reliance, Sources};
 
 use crate::args::Global;
 use crate::cmd::open_any;
@@ -53,6 +53,9 @@ pub(crate) struct RatifyArgs {
     /// The hash of a comparison with its predecessor, as `enact audit --swap` prints it: part of the record.
     #[arg(long, value_name = "HASH")]
     compared: Option<Digest>,
+    /// The hash of the ALLOW relied on, where the matrix asks for one.
+    #[arg(long, value_name = "HASH")]
+    auth: Option<Digest>,
 }
 
 /// What to retire.
@@ -100,7 +103,7 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
         print_appended(ui, &added.proposed)?;
     }
     let busy = ui.busy("examining again");
-    let ratified = taken.ratify_as.map(|by| engine.ratify(by, taken.name, None, None)).transpose()?;
+    let ratified = taken.ratify_as.map(|by| engine.ratify(by, taken.name, None, Reliance::default())).transpose()?;
     drop(busy);
     let added = Added { ratified, ..added };
     if ui.json() {
@@ -122,7 +125,7 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
 pub(super) fn ratify(ui: &Ui, global: &Global, args: &RatifyArgs) -> Result<Exit> {
     let engine = open_any(global)?;
     let busy = ui.busy("examining");
-    let ratified = engine.ratify(&args.by, &args.name, args.proposal, args.compared);
+    let ratified = engine.ratify(&args.by, &args.name, args.proposal, Reliance { auth: args.auth, compared: args.compared });
     drop(busy);
     print_appended(ui, &ratified?)?;
     if ui.json() { Ok(Exit::Done) } else { admitted(ui, &args.name) }

@@ -45,11 +45,11 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SignerArgs {
     /// The signer's Ed25519 key in base64, as `enact actor list` shows it.
-    #[arg(long, value_name = "BASE64", conflicts_with = "by")]
+    #[arg(long, value_name = "BASE64", conflicts_with = "signer")]
     key: Option<String>,
     /// The signer, an actor of this ledger.
-    #[arg(long, value_name = "ACTOR")]
-    by: Option<String>,
+    #[arg(long = "by", value_name = "ACTOR")]
+    signer: Option<String>,
 }
 
 /// What to export.
@@ -105,7 +105,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 impl SignerArgs {
     /// The key asked for, and how the record calls its owner.
     fn key(&self, global: &Global) -> Result<Option<(String, String)>> {
-        Ok(match (&self.key, &self.by) {
+        Ok(match (&self.key, &self.signer) {
             (Some(key), _) => Some((key.clone(), key.clone())),
             (None, Some(actor)) => Some((open_any(global)?.actor_public_key(actor)?, actor.clone())),
             (None, None) => None,

@@ -70,12 +70,13 @@ pub(super) fn frame(input: &mut dyn Read, bytes_max: u64) -> std::io::Result<Vec
     if bytes.len() as u64 == len { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Takes from this process what it does not need: writing files, core dumps, more memory and time than the bounds say.
+/// Takes from this process what it does not need: large files, core dumps, more memory and time than the bounds say.
 #[cfg(unix)]
 fn confine() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limits = [
-        (Resource::Fsize, 0),
+        // The initial memory of an instance is a file without a name.
+        (Resource::Fsize, enact_wasm::limits::MEMORY_BYTES_MAX),
         (Resource::Core, 0),
         (Resource::Data, super::warden::DATA_BYTES_MAX),
         (Resource::Cpu, super::warden::CPU_SECONDS_MAX),

@@ -5,7 +5,7 @@ use enact_core::hash::{Digest, blob_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::record::{Open, subject};
+use super::record::{Open, Reliance, subject};
 use super::vectors::{Tried, Vectors};
 use super::warden::{Examination, examine};
 use super::{Examined, MODULE_BYTES_MAX, Manifest, Reason, SIDE_FILE_BYTES_MAX};
@@ -150,7 +150,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::ModuleNotProposed`], [`EngineError::AdmissionDiffers`], and those of [`Intake::examine`] and [`Engine::propose`].
-    pub fn ratify(&self, by: &str, name: &str, proposal: Option<Digest>, compared: Option<Digest>) -> Result<Appended> {
+    pub fn ratify(&self, by: &str, name: &str, proposal: Option<Digest>, reliance: Reliance) -> Result<Appended> {
         let open = self.open_modules(name)?;
         let chosen = match proposal {
             Some(record) => open.into_iter().find(|open| open.record == record),
@@ -161,7 +161,7 @@ impl Engine {
         let fit = intake.examine().map_err(|e| named(e, name))?;
         same(&open, fit.examined.clone(), name)?;
         self.keep(&intake, &fit)?;
-        let appended = self.ratify_module(by, name, &open, compared)?;
+        let appended = self.ratify_module(by, name, &open, reliance)?;
         self.workspace().name_module(name, &open.examined.digest)?;
         Ok(appended)
     }

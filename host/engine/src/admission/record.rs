@@ -108,16 +108,16 @@ fn bindable(standing: &Standing, module: &str, digest: &str) -> Result<()> {
     }
 }
 
-/// Refuses to seal what binds a module that this ledger has not admitted. Before there is a ledger only what is built in can be bound.
+/// Refuses to seal what binds a module that this ledger has not admitted, or has retired. Before there is a ledger only what is built in can be
+/// bound.
 pub(crate) fn sealable(ledger: &std::path::Path, modules: &BTreeMap<String, String>) -> Result<()> {
-    let foreign: Vec<_> = modules.iter().filter(|(_, digest)| !is_built_in(digest)).collect();
-    let Some((module, digest)) = foreign.first() else { return Ok(()) };
     if !ledger.exists() {
-        return bindable(&Standing::Unadmitted, module, digest);
+        let foreign = modules.iter().find(|(_, digest)| !is_built_in(digest));
+        return foreign.map_or(Ok(()), |(module, digest)| bindable(&Standing::Unadmitted, module, digest));
     }
     let store = Store::open(&OpenOptions { create: None, read_only: true, ..OpenOptions::new(ledger.to_owned()) })?;
     let mut reader = store.reader()?;
-    foreign.iter().try_for_each(|(module, digest)| bindable(&standing(&mut reader, digest)?, module, digest))
+    modules.iter().try_for_each(|(module, digest)| bindable(&standing(&mut reader, digest)?, module, digest))
 }
 
 /// The gate in front of every binding of a live run.
@@ -175,6 +175,15 @@ pub struct Open {
     payload: Map<String, Value>,
 }
 
+/// What a ratification relies on beside its proposal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reliance {
+    /// The ALLOW, where the matrix asks for one.
+    pub auth: Option<Digest>,
+    /// The comparison with the predecessor, [`crate::swap::SwapReport::digest`].
+    pub compared: Option<Digest>,
+}
+
 impl Engine {
     /// Where a file stands in this ledger.
     ///
@@ -222,13 +231,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Refused`] when the judge refuses.
-    pub fn ratify_module(&self, by: &str, name: &str, open: &Open, compared: Option<Digest>) -> Result<Appended> {
+    pub fn ratify_module(&self, by: &str, name: &str, open: &Open, reliance: Reliance) -> Result<Appended> {
         let mut payload = open.payload.clone();
-        if let Some(compared) = compared {
+        if let Some(compared) = reliance.compared {
             payload.insert("compared".to_owned(), json!(compared));
         }
         let mut proposed = Proposed::of(RECORD, RATIFY, &subject(name)?, Value::Object(payload));
         proposed.refs.insert("proposal".to_owned(), open.record);
+        proposed.auth = reliance.auth;
         proposed.consumes = vec![format!("module:{}", open.examined.digest)];
         self.propose(by, &[proposed])
     }
