@@ -17,6 +17,7 @@ mod ledger;
 mod listen;
 mod listen_queue;
 mod modules;
+mod modules_hostile;
 mod money;
 mod pgs;
 mod proposals;

@@ -154,13 +154,16 @@ fn p_21_vectors_that_are_not_kept_keep_a_module_out_with_the_difference_named() 
     let tried = scratch.enact(&["module", "test", &path.to_string_lossy(), "--json"]).exits(3).json();
     assert_eq!((&tried["passed"], &tried["tried"][0]["kept"]), (&false.into(), &false.into()));
     // A promise of another status, of a trap, and a manifest that says another world.
-    for (status, promise) in [("VIOLATION", vectors("VIOLATION", &json!({}))), ("trap", {
-        let mut promise = vectors("SUCCESS", &json!({}));
-        let vector = promise["vectors"][0].as_object_mut().unwrap();
-        vector.remove("status");
-        vector.insert("trap".to_owned(), "unreachable".into());
-        promise
-    })] {
+    for (status, promise) in [
+        ("VIOLATION", vectors("VIOLATION", &json!({}))),
+        ("trap", {
+            let mut promise = vectors("SUCCESS", &json!({}));
+            let vector = promise["vectors"][0].as_object_mut().unwrap();
+            vector.remove("status");
+            vector.insert("trap".to_owned(), "unreachable".into());
+            promise
+        }),
+    ] {
         let path = folder(&scratch, "liar", &says("SUCCESS", "{}"), &[("vectors.json", promise)]);
         assert_eq!(code(&add(&scratch, &path, &[]).exits(3)), "conformance_failed", "{status}");
     }
@@ -199,8 +202,18 @@ fn p_21_bad_side_files_are_refused_before_anything_is_examined() {
     };
     for (what, file, content, expected) in [
         ("nothing promised", "vectors.json", json!({"vectors": [vector(json!({}))]}), "vectors_invalid"),
-        ("two promises", "vectors.json", json!({"vectors": [vector(json!({"status": "SUCCESS", "trap": "unreachable"}))]}), "vectors_invalid"),
-        ("one name twice", "vectors.json", json!({"vectors": [vector(json!({"status": "A"})), vector(json!({"status": "A"}))]}), "vectors_invalid"),
+        (
+            "two promises",
+            "vectors.json",
+            json!({"vectors": [vector(json!({"status": "SUCCESS", "trap": "unreachable"}))]}),
+            "vectors_invalid",
+        ),
+        (
+            "one name twice",
+            "vectors.json",
+            json!({"vectors": [vector(json!({"status": "A"})), vector(json!({"status": "A"}))]}),
+            "vectors_invalid",
+        ),
         ("an unknown member", "vectors.json", json!({"vectors": [vector(json!({"status": "A", "staus": "A"}))]}), "json_invalid"),
         ("an unknown member", "manifest.json", json!({"module": "m", "world": "transform", "codes": {}, "trusted": true}), "json_invalid"),
     ] {
@@ -270,7 +283,11 @@ fn p_06_interfaces_are_granted_and_taken_back_by_the_binding_and_what_does_not_s
     // Without the interface the side effect is answered `denied`; without the capability the call is refused.
     let revoke = ["module", "revoke", "--binding", BINDING, "--capability", "CS_REGISTRY_V0", "-i", "registry", "--json"];
     let revoked = scratch.enact(&revoke).exits(0).json();
-    assert_eq!((&revoked["before"]["grants"], &revoked["after"]["grants"]), (&json!(["registry", "random"]), &json!(["random"])), "{revoked}");
+    assert_eq!(
+        (&revoked["before"]["grants"], &revoked["after"]["grants"]),
+        (&json!(["registry", "random"]), &json!(["random"])),
+        "{revoked}"
+    );
     let report = scratch.register("john");
     assert_eq!(report["exit"]["class"], "FAILURE", "{report}");
     let steps = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json()["steps"].to_string();
@@ -310,7 +327,10 @@ fn p_32_a_swap_names_the_first_difference_of_each_past_run_and_writes_nothing() 
     let report = swap(&other, &[]).exits(4).json();
     assert_eq!((&report["verdict"], report["diverged"].as_array().unwrap().len()), (&"DIVERGED".into(), 2));
     let first = &report["diverged"][0];
-    assert!(first["got"]["differences"].as_array().is_some_and(|d| d.iter().any(|d| d["at"].as_str().unwrap().starts_with("outputs"))), "{first}");
+    assert!(
+        first["got"]["differences"].as_array().is_some_and(|d| d.iter().any(|d| d["at"].as_str().unwrap().starts_with("outputs"))),
+        "{first}"
+    );
     let last = swap(&other, &["--last", "1"]).exits(4).json();
     assert_eq!((&last["runs"], &last["diverged"][0]["seq"]), (&1.into(), &report["diverged"][1]["seq"]));
     assert!(report["comparison"].as_str().unwrap().starts_with("blake3:"));

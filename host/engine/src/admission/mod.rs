@@ -24,8 +24,8 @@ pub use child::serve;
 pub use intake::{Intake, Provenance, Sources};
 pub use record::Reliance;
 pub use vectors::{Given, Tried, Vector, Vectors};
-pub use warden::{COMMAND, Examination, examine, isolate};
 pub(crate) use warden::compiler;
+pub use warden::{COMMAND, Examination, examine, isolate};
 
 use crate::embedded::AskedLimits;
 

@@ -16,11 +16,15 @@ use crate::error::{EngineError, Result};
 /// Name of the hidden command that serves questions.
 pub const COMMAND: &str = "__admit";
 /// Wall clock of one examination. A component of 12 MB with an interpreter in it takes a quarter of a minute on a small machine.
-const WALL: Duration = Duration::from_secs(300);
+const WALL_SECONDS: u64 = 300;
+/// Environment variable with another wall clock, in seconds, for machines that are very slow or very patient.
+const WALL_VARIABLE: &str = "ENACT_ADMISSION_SECONDS";
+/// Environment variable with another bound on memory in use, in MiB.
+const RESIDENT_VARIABLE: &str = "ENACT_ADMISSION_MIB";
 /// Processor time of one examination; the kernel ends it then, whoever watches.
 pub(super) const CPU_SECONDS_MAX: u64 = 600;
 /// Memory that is really used. The same component needs about a gigabyte.
-const RESIDENT_BYTES_MAX: u64 = 3 << 30;
+const RESIDENT_MIB: u64 = 3 << 10;
 /// Private memory that is only reserved as well: an allocator asks for more than it touches. The kernel's own bound, behind the one above.
 pub(super) const DATA_BYTES_MAX: u64 = 8 << 30;
 /// How often the process is looked at: the most memory that it can take in between is small against the bound.
@@ -149,24 +153,29 @@ fn read(mut output: impl Read) -> Told {
 /// Waits for the answer and ends the process when it goes over a bound; its pipes close then, and the threads at them end.
 fn watch(child: &mut Child, answered: &crossbeam_channel::Receiver<Told>) -> Result<Told, (&'static str, String)> {
     let begun = Instant::now();
+    let (wall, resident_mib) = (bound(WALL_VARIABLE, WALL_SECONDS), bound(RESIDENT_VARIABLE, RESIDENT_MIB));
     loop {
         match answered.recv_timeout(LOOK) {
             Ok(told) => return Ok(told),
             Err(RecvTimeoutError::Disconnected) => return Ok(Err(std::io::ErrorKind::BrokenPipe.into())),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let resident = resident_bytes(child.id());
-        let over = if begun.elapsed() > WALL {
-            Some((TIMEOUT, format!("it was examined for more than {} s", WALL.as_secs())))
+        let over = if begun.elapsed() > Duration::from_secs(wall) {
+            Some((TIMEOUT, format!("it was examined for more than {wall} s")))
         } else {
-            let bound = RESIDENT_BYTES_MAX >> 20;
-            (resident > RESIDENT_BYTES_MAX).then(|| (MEMORY, format!("examining it took more than {bound} MiB of memory")))
+            let over = resident_bytes(child.id()) >> 20 >= resident_mib;
+            over.then(|| (MEMORY, format!("examining it took more than {resident_mib} MiB of memory")))
         };
         if let Some(over) = over {
             let _ = child.kill();
             return Err(over);
         }
     }
+}
+
+/// A bound that the operator may set otherwise. What is no number changes nothing.
+fn bound(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Memory in use; 0 where the system does not tell, and its own bound holds alone.
