@@ -130,11 +130,13 @@ pub struct Reader {
     pub(crate) governed: Cell<bool>,
     /// The same of the tables of the queue.
     pub(crate) queued: Cell<bool>,
+    /// The same of the executions of decisions.
+    pub(crate) noted: Cell<bool>,
 }
 
 impl Reader {
     pub(crate) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared, governed: Cell::new(false), queued: Cell::new(false) }
+        Self { connection, shared, governed: Cell::new(false), queued: Cell::new(false), noted: Cell::new(false) }
     }
 
     /// Holds the present moment until [`Reader::end`]. The write-ahead log grows as long as anyone does, so not for long. Does nothing
