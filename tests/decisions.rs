@@ -1,6 +1,7 @@
 //! From a decision to its effects: exactly once, as a whole, and for ever, through the command and the engine on the real store.
 mod crash;
 mod faults;
+mod packs;
 mod rebuild;
 
 use std::io::{BufRead as _, BufReader};

@@ -23,7 +23,7 @@ fn decider_of_the_test_below() {
     let engine = Engine::open(Workspace::open(path).unwrap(), &EngineOptions::default()).unwrap();
     // The writer is open from now on.
     let warm = json!({"type": "TREASURY", "action": "TREASURY.OPEN", "subject": work["warm"], "payload": {"purpose": "It."}});
-    say(&engine, "mia", &warm);
+    say(&engine, "tom", &warm);
     println!("\nREADY");
     std::io::stdin().read_line(&mut String::new()).unwrap();
     let subjects: Vec<String> = serde_json::from_value(work["subjects"].clone()).unwrap();
@@ -92,8 +92,10 @@ fn i_26_i_50_i_53_killed_at_each_boundary_between_commits_a_decision_is_carried_
         sql.busy_timeout(std::time::Duration::from_millis(700)).unwrap();
         let expected = (size + entries, noted.iter().map(ToString::to_string).collect::<Vec<_>>());
         // It stands still when all before is committed and nobody else gets the lock.
+        let begun = std::time::Instant::now();
         while committed(&scratch) != expected || sql.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
             assert!(child.try_wait().unwrap().is_none(), "{name}: it went on to its end");
+            assert!(begun.elapsed() < std::time::Duration::from_secs(120), "{name}: it stands still elsewhere, {:?}", committed(&scratch));
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -72,6 +72,7 @@ pub(crate) fn append<B: Batch>(
 ) -> Result<Done<B::Left>, StoreError> {
     let open = Open::begin(connection)?;
     let Begun { mut head, cache, at } = batch::begun::<B>(open.0, cache, now)?;
+    let before = head.size;
     let reading = reads.unchecked_transaction()?;
     // A deferred transaction takes its snapshot with its first read.
     let last = derived::last(&reading)?;
@@ -122,7 +123,7 @@ pub(crate) fn append<B: Batch>(
         for proposal in &kept {
             refusals::insert(open.0, proposal)?;
         }
-        links.flush(open.0)?;
+        links.flush(open.0, before, head.size)?;
         if appended {
             ledger::set_head(open.0, &head, &sign(&head))?;
         }

@@ -252,6 +252,7 @@ fn append<B: Batch>(
     // Immediate: the lock is taken before the head is read, so that no other process can append in between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let Begun { mut head, cache, at } = begun::<B>(&transaction, cache, now)?;
+    let before = head.size;
     let tx = Tx::new(&transaction, cache);
     let mut beside = Beside::new(&transaction);
     let mut links = Links::default();
@@ -303,7 +304,7 @@ fn append<B: Batch>(
     }
     beside.pending.flush()?;
     beside.queue.flush()?;
-    links.flush(&transaction)?;
+    links.flush(&transaction, before, head.size)?;
     if appended {
         ledger::set_head(&transaction, &head, &sign(&head))?;
     }
