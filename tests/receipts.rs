@@ -188,7 +188,7 @@ fn b_27_an_index_that_was_altered_is_found_shows_nothing_wrong_and_is_made_anew(
         "DELETE FROM links WHERE kind = 1",
         "UPDATE links SET seq = 0 WHERE kind = 1",
         // As if the second named the third.
-        "INSERT INTO links SELECT prefix, 1, seq - 1, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
+        "INSERT INTO links SELECT block, prefix, 1, seq - 1, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
     ] {
         scratch.sql().execute(change, []).unwrap();
         let found = scratch.enact(&["verify", "--rebuild", "--json"]).exits(4).json();

@@ -1,24 +1,33 @@
-//! Faults of the machine while a decision is carried out: SQLite itself fails where it would on a full disk, in the transaction that matters.
-use enact_engine::EngineError;
-use serde_json::{Value, json};
+//! Faults of the machine while a decision is carried out: a file that may not grow, so that SQLite fails as on a full disk, in the transaction that
+//! matters. The process that does it is another one, whose limit is set from here.
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{FUNDED, OPTIONS, balance, carried, decide, decided_by_max, open, say, shown, spend};
+use serde_json::{Value, json};
+
+use super::crash::{Decider, noted};
+use super::{FUNDED, balance, carried, decide, decided_by_max, shown, spend};
 use crate::governance::{told, whole};
 use crate::proposals::propose;
 use crate::support::{Scratch, project};
 
-/// Makes every entry fail: a table that is full, since its last number is taken, gets a row with each. The engine must be open already: a file
-/// with foreign tables is refused.
-const FULL: &str = "CREATE TABLE fault(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO fault VALUES(9223372036854775807); \
-     CREATE TRIGGER fault_entries BEFORE INSERT ON entries BEGIN INSERT INTO fault(id) VALUES(NULL); END";
-const MENDED: &str = "DROP TRIGGER fault_entries; DROP TABLE fault";
+/// Pages that may still be written: what is noted twice has room, what an entry is has none.
+const PAGES: u64 = 9;
 
-fn executed(engine: &enact_engine::Engine, subject: &str) -> Result<Vec<Value>, EngineError> {
-    let mut outcomes = Vec::new();
-    engine
-        .execute_decisions("max", &[subject.to_owned()], &OPTIONS, |outcome| outcomes.push(serde_json::to_value(&outcome).unwrap()))
-        .map(|()| outcomes)
+/// Lets no file of a process grow beyond the log as it is now and a few pages.
+fn limit(scratch: &Scratch, decider: &Decider) {
+    let log = std::fs::metadata(scratch.workspace().join("ledger/ledger.db-wal")).unwrap().len();
+    grow(decider, &format!("{}:", log + PAGES * 4_120));
+}
+
+fn grow(decider: &Decider, limit: &str) {
+    let pid = decider.child.id().to_string();
+    assert!(Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}")]).status().unwrap().success());
+}
+
+fn said(decider: &mut Decider, prefix: &str) -> String {
+    let found = decider.lines.find_map(|line| line.strip_prefix(prefix).map(str::to_owned));
+    found.unwrap_or_else(|| panic!("it never said `{prefix}`"))
 }
 
 /// I-34 (Internal), I-36, I-38, I-39, I-44, I-47, I-48: a fault is tried again three times, after 1, 2 and 4 seconds, and then by hand;
@@ -34,17 +43,17 @@ fn i_36_i_38_i_39_i_44_i_48_a_fault_while_carrying_out_is_tried_again_three_time
     let report = shown(&scratch, "T-1");
     assert_eq!((&report["status"], &report["retries"], &report["started_at"]), (&json!("Pending"), &json!(0), &Value::Null));
 
-    let engine = open(&scratch);
-    say(&engine, "tom", &json!({"type": "TREASURY", "action": "TREASURY.OPEN", "subject": "Treasury:warm", "payload": {"purpose": "It."}}));
-    scratch.sql().execute_batch(FULL).unwrap();
+    let mut decider = Decider::start(&scratch, "execute", "Proposal:T-1", "Treasury:warm");
+    limit(&scratch, &decider);
     let begun = Instant::now();
-    let error = executed(&engine, "Proposal:T-1").unwrap_err();
-    assert_eq!(error.code(), "store_full", "{error}");
+    decider.go();
+    let code = said(&mut decider, "ENDED ");
+    assert!(matches!(code.as_str(), "store_io" | "store_full"), "{code}");
     assert!(begun.elapsed() >= Duration::from_secs(1 + 2 + 4), "it did not wait");
-    scratch.sql().execute_batch(MENDED).unwrap();
+    decider.end();
     let report = shown(&scratch, "T-1");
     assert_eq!((&report["status"], &report["state"]), (&json!("PermanentlyFailed"), &json!("APPROVED")), "{report:#}");
-    assert_eq!((&report["retries"], &report["error"]), (&json!(3), &json!("store_full")));
+    assert_eq!((&report["retries"], &report["error"]), (&json!(3), &json!(code)));
     assert_eq!(report["ledger_entry_ids"], json!([]));
     assert_eq!(report["results"][0]["success"], false);
     assert_eq!(balance(&scratch, "treasury:test"), FUNDED);
@@ -55,55 +64,46 @@ fn i_36_i_38_i_39_i_44_i_48_a_fault_while_carrying_out_is_tried_again_three_time
     assert_eq!(subjects, ["Proposal:T-2"]);
     assert_eq!(balance(&scratch, "treasury:test"), FUNDED - 70);
     // By hand it is done, once.
-    assert!(executed(&engine, "Proposal:T-1").unwrap()[0]["executed"].is_object());
-    assert_eq!(executed(&engine, "Proposal:T-1").unwrap()[0]["duplicate"], true);
+    assert!(decide(&scratch, &["T-1", "--pending"], 0)[0]["executed"].is_object());
+    assert_eq!(decide(&scratch, &["T-1", "--pending"], 0)[0]["duplicate"], true);
     let report = shown(&scratch, "T-1");
     assert_eq!((&report["status"], &report["error"]), (&json!("Confirmed"), &Value::Null), "{report:#}");
     assert_eq!(balance(&scratch, "treasury:test"), FUNDED - 570);
     whole(&scratch);
 }
 
-/// I-36, I-38: a fault that goes away in the meantime leaves the decision carried out, once, and says how often it was tried.
+/// I-36, I-38: a fault that goes away in the meantime leaves the decision carried out, once.
 #[test]
 fn i_36_i_38_a_fault_that_goes_away_is_none() {
     let (scratch, engine) = decided_by_max();
     carried(&engine, "T-1", &[spend(500)]);
+    drop(engine);
     decide(&scratch, &["T-1", "--no-execute"], 0);
-    scratch.sql().execute_batch(FULL).unwrap();
-    std::thread::scope(|scope| {
-        let executing = scope.spawn(|| executed(&engine, "Proposal:T-1"));
-        // Begun, and every try fails until it is mended.
-        while shown_in(&scratch, "Proposal:T-1") != Some("Executing".to_owned()) {
-            assert!(!executing.is_finished(), "it was never begun");
-            std::thread::yield_now();
-        }
-        scratch.sql().busy_timeout(Duration::from_secs(10)).unwrap();
-        while scratch.sql().execute_batch(MENDED).is_err() {
-            std::thread::yield_now();
-        }
-        assert!(executing.join().unwrap().unwrap()[0]["executed"].is_object());
-    });
-    let report = shown(&scratch, "T-1");
-    assert_eq!(report["status"], "Confirmed", "{report:#}");
+    let mut decider = Decider::start(&scratch, "execute", "Proposal:T-1", "Treasury:warm");
+    limit(&scratch, &decider);
+    decider.go();
+    let begun = Instant::now();
+    while noted(&scratch, "Proposal:T-1") != ["Executing"] {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it was never begun");
+    }
+    // Long enough for the first try, and less than the first wait.
+    std::thread::sleep(Duration::from_millis(500));
+    grow(&decider, "unlimited:");
+    assert_eq!(said(&mut decider, "ENDED "), "done");
+    decider.end();
+    assert_eq!(shown(&scratch, "T-1")["status"], "Confirmed");
     assert_eq!(balance(&scratch, "treasury:test"), FUNDED - 500);
     whole(&scratch);
-}
-
-/// What was noted about the decision of a proposal.
-fn shown_in(scratch: &Scratch, proposal: &str) -> Option<String> {
-    scratch.sql().query_row("SELECT status FROM executions WHERE proposal = ?1", [proposal], |row| row.get(0)).ok()
 }
 
 fn example(pack: &str, file: &str) -> Value {
     serde_json::from_slice(&std::fs::read(project(&format!("protocol/packs/{pack}/examples/{file}.json"))).unwrap()).unwrap()
 }
 
-/// I-11 to I-17, I-34: what a settlement of work says is checked member by member, its key is that of the receipt, and it moves money once;
-/// a fault of the store leaves nothing and uses nothing up.
+/// I-11 to I-17, I-34: what a settlement of work says is checked member by member, its key is that of the receipt, and it moves money once.
 #[test]
 fn i_11_i_12_i_13_i_14_i_15_i_16_i_17_i_34_a_settlement_of_work_fails_in_each_way_that_is_known() {
     let (scratch, _) = told("treasury");
-    let engine = open(&scratch);
     let settle = |n: u8| {
         let mut record = example("treasury", "settle-S-1");
         record["subject"] = format!("WorkSettlement:T-{n}").into();
@@ -149,23 +149,16 @@ fn i_11_i_12_i_13_i_14_i_15_i_16_i_17_i_34_a_settlement_of_work_fails_in_each_wa
     assert_eq!(code(&other), "consumes_mismatch");
     assert_eq!((euros("holder:nils"), euros("holder:olga")), before);
 
-    // The store fails: it is said, nothing moves, and the key is still there.
-    let proposed = |record: &Value| enact_engine::govern::Proposed::read(record.to_string().as_bytes(), "it").unwrap();
-    engine.propose("nils", &proposed(&settle(2))).unwrap();
-    scratch.sql().execute_batch(FULL).unwrap();
-    assert_eq!(engine.propose("nils", &proposed(&settle(1))).unwrap_err().code(), "store_full");
-    scratch.sql().execute_batch(MENDED).unwrap();
-    assert_eq!((euros("holder:nils"), euros("holder:olga")), (before.0 - 3, before.1 + 3));
     for scope in ["local", "cell", "org"] {
         let mut record = settle(match scope {
             "local" => 1,
-            "cell" => 3,
-            _ => 4,
+            "cell" => 2,
+            _ => 3,
         });
         record["payload"]["scope"] = scope.into();
         assert_eq!(code(&record), "appended", "{scope}");
     }
-    assert_eq!((euros("holder:nils"), euros("holder:olga")), (before.0 - 12, before.1 + 12));
+    assert_eq!((euros("holder:nils"), euros("holder:olga")), (before.0 - 9, before.1 + 9));
     // The same receipt under another name settles nothing: safe to ignore.
     let mut again = settle(1);
     again["subject"] = "WorkSettlement:T-9".into();
