@@ -44,10 +44,13 @@ fn decider_of_the_tests_below() {
     wait();
 }
 
+/// Lines, until there are none.
+type Said = MapWhile<Lines<BufReader<ChildStdout>>, fn(std::io::Result<String>) -> Option<String>>;
+
 /// Such a process.
 pub(super) struct Decider {
     pub(super) child: Child,
-    pub(super) lines: MapWhile<Lines<BufReader<ChildStdout>>, fn(std::io::Result<String>) -> Option<String>>,
+    pub(super) lines: Said,
 }
 
 impl Decider {
