@@ -1,4 +1,4 @@
-//! P-01: the host knows structure and no domain.
+//! P-01, I-49: the host knows structure and no domain; what effects mean is said by packs.
 use crate::support::{Scratch, project};
 
 /// Words of the domains that the shipped packs and the published protocol speak of.

@@ -1,4 +1,9 @@
 //! From a decision to its effects: exactly once, as a whole, and for ever, through the command and the engine on the real store.
+mod crash;
+mod faults;
+mod packs;
+mod rebuild;
+
 use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroUsize;
 use std::process::Stdio;
@@ -98,6 +103,7 @@ fn shown(scratch: &Scratch, what: &str) -> Value {
     scratch.enact(&["decision", "show", what, "--json"]).exits(0).json()
 }
 
+/// I-01, I-05, I-18, I-37, I-40, I-42, I-43, I-51.
 #[test]
 fn i_51_i_05_i_18_from_a_proposal_to_a_receipt_end_to_end() {
     let (scratch, engine) = decided_by_max();

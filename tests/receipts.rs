@@ -188,7 +188,7 @@ fn b_27_an_index_that_was_altered_is_found_shows_nothing_wrong_and_is_made_anew(
         "DELETE FROM links WHERE kind = 1",
         "UPDATE links SET seq = 0 WHERE kind = 1",
         // As if the second named the third.
-        "INSERT INTO links SELECT prefix, 1, seq - 1, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
+        "INSERT INTO links SELECT block, prefix, 1, seq - 1, 0 FROM links WHERE kind = 0 ORDER BY seq DESC LIMIT 1",
     ] {
         scratch.sql().execute(change, []).unwrap();
         let found = scratch.enact(&["verify", "--rebuild", "--json"]).exits(4).json();
@@ -212,11 +212,16 @@ fn a_workspace_from_before_the_index_has_it_filled_when_it_is_walked() {
     let first = note(&scratch, "first", &json!({}));
     note(&scratch, "second", &json!({"cause": first}));
     let whole = walk(&scratch, &[], &[&first]);
-    scratch.sql().execute_batch("DROP TABLE links; PRAGMA user_version = 6").unwrap();
-    let verified = scratch.enact(&["verify", "--rebuild", "--json"]).exits(0).json();
-    assert!(verified["not_checked"].to_string().contains("has none yet"), "{verified:#}");
-    assert_eq!(walk(&scratch, &[], &[&first]), whole);
-    scratch.enact(&["verify", "--rebuild", "--json"]).exits(0);
+    // None at all, and the single tree of format 7.
+    let tree = "CREATE TABLE links(prefix INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, pos INTEGER NOT NULL, \
+         PRIMARY KEY(prefix, kind, seq, pos)) STRICT, WITHOUT ROWID; INSERT INTO links VALUES(1, 0, 0, 0); PRAGMA user_version = 7";
+    for before in ["PRAGMA user_version = 6", tree] {
+        scratch.sql().execute_batch(&format!("DROP TABLE links; {before}")).unwrap();
+        let verified = scratch.enact(&["verify", "--rebuild", "--json"]).exits(0).json();
+        assert!(verified["not_checked"].to_string().contains("has none yet"), "{verified:#}");
+        assert_eq!(walk(&scratch, &[], &[&first]), whole, "{before}");
+        scratch.enact(&["verify", "--rebuild", "--json"]).exits(0);
+    }
 }
 
 /// Base64 with padding, read by hand.

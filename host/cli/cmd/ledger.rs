@@ -1,4 +1,5 @@
 //! `enact ledger`: the entries, their proofs, checkpoints and exports.
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -30,6 +31,19 @@ pub(crate) enum LedgerCommand {
     Checkpoint,
     /// Write all entries, one canonical JSON object per line, to a file or standard output.
     Export(ExportArgs),
+    /// Make the derived state and the index over record hashes anew from the entries, whatever is there now.
+    ///
+    /// For a file whose derived tables were lost or altered. Every governed entry is judged again from nothing; one that the rules do not allow
+    /// stops it, and then everything stays as it was. Nothing is started. The queue's items come back with `enact queue rebuild`.
+    Rebuild(RebuildArgs),
+}
+
+/// How.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    /// Threads that check signatures.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    jobs: NonZeroUsize,
 }
 
 /// Which entries.
@@ -65,6 +79,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &LedgerCommand) -> Result<E
         LedgerCommand::Prove(args) => prove(ui, &open_read(global)?, args),
         LedgerCommand::Checkpoint => checkpoint(ui, global),
         LedgerCommand::Export(args) => export(ui, &open_read(global)?, args),
+        LedgerCommand::Rebuild(args) => rebuild(ui, global, args),
     }
 }
 
@@ -130,6 +145,20 @@ fn prove(ui: &Ui, engine: &Engine, args: &EntryArgs) -> Result<Exit> {
         ui.document(&proof)?;
     } else {
         ui.raw(proof.proof.as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn rebuild(ui: &Ui, global: &Global, args: &RebuildArgs) -> Result<Exit> {
+    let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
+    let bar = ui.bar(engine.store().reader()?.head()?.size, "rebuild");
+    let report = engine.restore(args.jobs, |_| bar.inc(1))?;
+    bar.finish_and_clear();
+    if ui.json() {
+        ui.document(&report)?;
+    } else {
+        let links = report.links.unwrap_or_default();
+        ui.line(format!("{} rows from {} governed entries, {links} rows of the index over record hashes", report.rows, report.judged))?;
     }
     Ok(Exit::Done)
 }

@@ -2,12 +2,14 @@
 //! What a unit is, what may keep it out and what is stored beside its entry is said by a [`Batch`].
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::mem;
 
 use enact_core::entry::{Head, Record, Sealed};
-use enact_core::state::{Space, StateDelta, StateView};
+use enact_core::state::{Put, Space, StateDelta, StateView};
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::apart;
 use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::derived;
@@ -17,6 +19,7 @@ use crate::governed::TxView;
 use crate::ledger;
 use crate::links::Links;
 use crate::model::{Committed, Read, Rejection, RunRow, Write};
+use crate::number::column;
 use crate::open;
 use crate::queue::change::Queue;
 use crate::refusals::{self, RefusedProposal};
@@ -38,6 +41,10 @@ pub(crate) trait Batch {
     /// Whether units read and write the derived state.
     const GOVERNED: bool = true;
 
+    /// Whether units read nothing but the derived state and leave nothing beside their entry but a note: [`Batch::admit`] and
+    /// [`Batch::beside`] are then not called.
+    const APART: bool = false;
+
     /// How many units there are.
     fn len(&self) -> usize;
 
@@ -57,6 +64,11 @@ pub(crate) trait Batch {
         None
     }
 
+    /// What is noted of an execution with its entry.
+    fn note(&mut self, _nth: usize, _committed: &Committed) -> Result<Option<Execution>, StoreError> {
+        Ok(None)
+    }
+
     /// Stores what belongs to an entry that is now stored. Must not leave the unit out any more.
     fn beside(&mut self, _nth: usize, _committed: &Committed, _beside: &mut Beside<'_>) -> Result<(), StoreError> {
         Ok(())
@@ -72,12 +84,44 @@ pub(crate) trait Batch {
 pub(crate) struct Tx<'c> {
     connection: &'c Connection,
     cache: RefCell<Cache>,
+    /// Rows of this batch that the connection does not see.
+    unseen: RefCell<Unseen>,
+}
+
+/// Rows by space and key.
+type Unseen = HashMap<Space, HashMap<String, String>>;
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(connection: &'c Connection, cache: Cache) -> Self {
+        Self { connection, cache: RefCell::new(cache), unseen: RefCell::default() }
+    }
+
+    /// Remembers rows of an entry that this connection does not see.
+    pub(crate) fn wrote(&self, seq: i64, puts: &[Put]) {
+        let mut unseen = self.unseen.borrow_mut();
+        for put in puts {
+            unseen.entry(put.space).or_default().insert(put.key.clone(), put.value.clone());
+            self.cache.borrow_mut().known = Some(Some(seq));
+        }
+    }
+
+    /// What the next batch may rely on, once this one is in the file.
+    pub(crate) fn into_cache(self) -> Cache {
+        let mut cache = self.cache.into_inner();
+        for (space, rows) in self.unseen.into_inner() {
+            rows.into_iter().for_each(|(key, value)| cache.put(space, key, Some(value)));
+        }
+        cache
+    }
 }
 
 impl StateView for Tx<'_> {
     type Error = StoreError;
 
     fn get(&self, space: Space, key: &str) -> Result<Option<String>, StoreError> {
+        if let Some(row) = self.unseen.borrow().get(&space).and_then(|rows| rows.get(key)) {
+            return Ok(Some(row.clone()));
+        }
         let mut cache = self.cache.borrow_mut();
         if let Some(row) = cache.get(space, key) {
             return Ok(row);
@@ -118,11 +162,6 @@ impl<'c> Beside<'c> {
         }
     }
 
-    /// Notes an execution.
-    pub(crate) fn note(&mut self, execution: &Execution) -> Result<(), StoreError> {
-        executions::put(self.connection, execution)
-    }
-
     /// Stores a run and its writes.
     pub(crate) fn run(&mut self, seq: u64, run: &RunRow, writes: &[Write]) -> Result<(), StoreError> {
         ledger::insert_run(self.connection, seq, run)?;
@@ -143,7 +182,18 @@ impl Writer {
         }
         // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
         let cache = mem::take(&mut self.cache);
-        let done = append(&mut self.connection, cache, batch, now, sign).map_err(|e| open::at(e, &self.shared.options))?;
+        let done = if B::APART && batch.len() >= apart::UNITS_MIN {
+            let reads = match self.reads.take() {
+                Some(reads) => reads,
+                None => open::reading(&self.shared.options)?,
+            };
+            let done = apart::append(&mut self.connection, &reads, cache, batch, now, sign);
+            self.reads = Some(reads);
+            done
+        } else {
+            append(&mut self.connection, cache, batch, now, sign)
+        };
+        let done = done.map_err(|e| open::at(e, &self.shared.options))?;
         self.cache = done.cache;
         let counters = &self.shared.counters;
         Counters::add(&counters.transactions, u64::from(done.durable));
@@ -161,34 +211,49 @@ impl Writer {
 }
 
 /// What a batch came to.
-struct Done<L> {
-    answers: Vec<Result<Committed, L>>,
-    durable: bool,
-    cache: Cache,
+pub(crate) struct Done<L> {
+    pub(crate) answers: Vec<Result<Committed, L>>,
+    pub(crate) durable: bool,
+    pub(crate) cache: Cache,
 }
 
-/// The transaction. Dropped without a commit, by an error or a panic in whoever is called, it is rolled back.
-fn append<B: Batch>(
-    connection: &mut Connection,
-    mut cache: Cache,
-    batch: &mut B,
-    now: &str,
-    sign: &dyn Fn(&Head) -> String,
-) -> Result<Done<B::Left>, StoreError> {
-    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut head = ledger::head(&transaction)?;
+/// Where a batch begins.
+pub(crate) struct Begun {
+    pub(crate) head: Head,
+    pub(crate) cache: Cache,
+    /// When everything in it happens.
+    pub(crate) at: String,
+}
+
+/// The beginning of a transaction that holds the lock.
+pub(crate) fn begun<B: Batch>(connection: &Connection, mut cache: Cache, now: &str) -> Result<Begun, StoreError> {
+    let head = ledger::head(connection)?;
     if B::GOVERNED {
         // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process
         // wrote any; run receipts write none.
-        let last = derived::last(&transaction)?;
+        let last = derived::last(connection)?;
         if cache.known != Some(last) {
             cache = Cache::default();
             cache.known = Some(last);
         }
     }
     let at = later(&head.at, now);
-    let tx = Tx { connection: &transaction, cache: RefCell::new(cache) };
+    Ok(Begun { head, cache, at })
+}
+
+/// The transaction. Dropped without a commit, by an error or a panic in whoever is called, it is rolled back.
+fn append<B: Batch>(
+    connection: &mut Connection,
+    cache: Cache,
+    batch: &mut B,
+    now: &str,
+    sign: &dyn Fn(&Head) -> String,
+) -> Result<Done<B::Left>, StoreError> {
+    // Immediate: the lock is taken before the head is read, so that no other process can append in between.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Begun { mut head, cache, at } = begun::<B>(&transaction, cache, now)?;
+    let before = head.size;
+    let tx = Tx::new(&transaction, cache);
     let mut beside = Beside::new(&transaction);
     let mut links = Links::default();
     let mut answers = Vec::with_capacity(batch.len());
@@ -201,7 +266,8 @@ fn append<B: Batch>(
         };
         match judged {
             Ok((sealed, delta)) => {
-                let column = ledger::insert_entry(&transaction, &sealed)?;
+                let column = column(sealed.seq)?;
+                ledger::insert_entry(&transaction, column, &sealed.bytes, &sealed.leaf)?;
                 let mut cache = tx.cache.borrow_mut();
                 for put in delta.puts {
                     derived::insert(&transaction, column, &put)?;
@@ -212,6 +278,9 @@ fn append<B: Batch>(
                 links.add(sealed.seq, batch.records(nth)?, &sealed.records);
                 let Sealed { seq, entry_hash, leaf, head: next, .. } = sealed;
                 let committed = Committed { seq, entry_hash, leaf, at: next.at.clone() };
+                if let Some(note) = batch.note(nth, &committed)? {
+                    executions::put(&transaction, &note)?;
+                }
                 batch.beside(nth, &committed, &mut beside)?;
                 answers.push(Ok(committed));
                 head = next;
@@ -228,14 +297,14 @@ fn append<B: Batch>(
     }
     // An index of events that was built is worth keeping even if no unit holds.
     let durable = appended || kept || beside.pending.has_indexed();
-    let cache = tx.cache.into_inner();
+    let cache = tx.into_cache();
     if !durable {
         transaction.rollback()?;
         return Ok(Done { answers, durable, cache });
     }
     beside.pending.flush()?;
     beside.queue.flush()?;
-    links.flush(&transaction)?;
+    links.flush(&transaction, before, head.size)?;
     if appended {
         ledger::set_head(&transaction, &head, &sign(&head))?;
     }

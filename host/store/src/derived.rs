@@ -2,14 +2,17 @@
 //! ([`crate::governed`]); what they mean is the core's business.
 
 use enact_core::state::{Put, Space, StateView};
-use rusqlite::{CachedStatement, Connection, Row, Rows, params};
+use rusqlite::{CachedStatement, Connection, Row, Rows, TransactionBehavior, params};
 
+use crate::cache::Cache;
 use crate::error::StoreError;
 use crate::governed::TxView;
-use crate::number::{bound, unsigned};
+use crate::number::{bound, column, unsigned};
+use crate::open;
 use crate::reader::{self, EntryRef, Reader};
 use crate::schema::{self, FORMAT_STATE};
-use crate::writer::SNAPSHOT;
+use crate::stats::Counters;
+use crate::writer::{SNAPSHOT, Writer};
 
 /// How many rows of one key a listing passes by before it looks for the last one instead.
 const PASSED_MAX: u32 = 8;
@@ -68,6 +71,30 @@ pub(crate) fn insert(connection: &Connection, seq: i64, put: &Put) -> Result<(),
         put.value
     ])?;
     Ok(())
+}
+
+/// Stores a row of the entry with this number.
+pub type PutRow<'a> = dyn FnMut(u64, &Put) -> Result<(), StoreError> + 'a;
+
+impl Writer {
+    /// Replaces all rows of the derived state by those that `fill` gives, in one durable transaction: what was lost or altered is made anew
+    /// from the entries. An error of `fill` leaves the rows as they were.
+    ///
+    /// # Errors
+    /// Whatever `fill` answers, or as [`Writer::append`].
+    pub fn replace_state<T, E: From<StoreError>>(&mut self, fill: impl FnOnce(&mut PutRow<'_>) -> Result<T, E>) -> Result<T, E> {
+        // It knows rows that are about to go.
+        self.cache = Cache::default();
+        let sql = |error: rusqlite::Error| E::from(StoreError::from(error));
+        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|e| E::from(open::at(e.into(), &self.shared.options)))?;
+        transaction.execute("DELETE FROM state", []).map_err(sql)?;
+        let done = fill(&mut |seq, put| insert(&transaction, column(seq)?, put))?;
+        transaction.commit().map_err(sql)?;
+        Counters::add(&self.shared.counters.transactions, 1);
+        self.checkpoint_after(true);
+        Ok(done)
+    }
 }
 
 impl Reader {

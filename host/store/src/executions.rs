@@ -4,7 +4,7 @@
 use enact_core::entry::{Draft, Head, Record};
 use rusqlite::{Connection, params};
 
-use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
+use crate::batch::{Batch, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::governed::{Judge, judged};
 use crate::model::Committed;
@@ -81,6 +81,8 @@ struct Noted<'a, J: ?Sized> {
 impl<J: Judge + ?Sized> Batch for Noted<'_, J> {
     type Left = J::Refused;
 
+    const APART: bool = true;
+
     fn len(&self) -> usize {
         self.drafts.len()
     }
@@ -98,21 +100,29 @@ impl<J: Judge + ?Sized> Batch for Noted<'_, J> {
         self.judge.keep(left)
     }
 
-    fn beside(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<(), StoreError> {
-        let Some(note) = self.notes.get_mut(nth) else { return Ok(()) };
+    fn note(&mut self, nth: usize, committed: &Committed) -> Result<Option<Execution>, StoreError> {
+        let Some(note) = self.notes.get_mut(nth) else { return Ok(None) };
         note.seq = Some(committed.seq);
         note.finished_at = Some(committed.at.clone());
-        beside.note(note)
+        Ok(Some(note.clone()))
     }
 }
 
 impl Reader {
+    /// An older file, opened for reading only, is read as if nothing was ever noted.
+    fn has_executions(&self) -> Result<bool, StoreError> {
+        if !self.noted.get() {
+            self.noted.set(schema::format(&self.connection)? >= FORMAT_EXECUTIONS);
+        }
+        Ok(self.noted.get())
+    }
+
     /// What was noted about a decision.
     ///
     /// # Errors
     /// Whatever SQLite reports.
     pub fn execution(&mut self, decision_hash: &str) -> Result<Option<Execution>, StoreError> {
-        if !has_executions(&self.connection)? {
+        if !self.has_executions()? {
             return Ok(None);
         }
         let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM executions WHERE decision_hash = ?1"))?;
@@ -126,7 +136,7 @@ impl Reader {
     /// Whatever SQLite reports.
     pub fn executions(&mut self, status: &str, after: &str, limit: u64) -> Result<Vec<Execution>, StoreError> {
         let mut found = Vec::new();
-        if !has_executions(&self.connection)? {
+        if !self.has_executions()? {
             return Ok(found);
         }
         let mut statement = self.connection.prepare_cached(&format!(
@@ -143,7 +153,11 @@ impl Reader {
 /// Writes one.
 pub(crate) fn put(connection: &Connection, execution: &Execution) -> Result<(), StoreError> {
     connection
-        .prepare_cached(&format!("INSERT OR REPLACE INTO executions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?
+        .prepare_cached(&format!(
+            "INSERT INTO executions({COLUMNS}) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(decision_hash) DO UPDATE SET \
+             proposal = excluded.proposal, decision = excluded.decision, status = excluded.status, started_at = excluded.started_at, \
+             finished_at = excluded.finished_at, seq = excluded.seq, error = excluded.error, retries = excluded.retries"
+        ))?
         .execute(params![
             execution.decision_hash,
             execution.proposal,
@@ -156,11 +170,6 @@ pub(crate) fn put(connection: &Connection, execution: &Execution) -> Result<(), 
             execution.retries
         ])?;
     Ok(())
-}
-
-/// An older file, opened for reading only, is read as if nothing was ever noted.
-fn has_executions(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(schema::format(connection)? >= FORMAT_EXECUTIONS)
 }
 
 fn read(row: &rusqlite::Row<'_>) -> Result<Execution, StoreError> {

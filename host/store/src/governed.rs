@@ -66,6 +66,8 @@ struct Drafts<'a, J: ?Sized> {
 impl<J: Judge + ?Sized> Batch for Drafts<'_, J> {
     type Left = J::Refused;
 
+    const APART: bool = true;
+
     fn len(&self) -> usize {
         self.drafts.len()
     }

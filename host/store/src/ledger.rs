@@ -1,6 +1,7 @@
 //! Entries, the head and the runs beside them in SQL; the same for a reader and for the transaction that appends. Judges nothing.
 
-use enact_core::entry::{Head, Sealed};
+use enact_core::entry::Head;
+use enact_core::hash::Hash;
 use enact_core::merkle::Frontier;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -55,15 +56,10 @@ pub(crate) fn seq_of(connection: &Connection, run_id: &str) -> Result<Option<u64
     seq.map(|seq| unsigned(seq, "a sequence number")).transpose()
 }
 
-/// Stores a sealed entry; answers its number as a column.
-pub(crate) fn insert_entry(connection: &Connection, sealed: &Sealed) -> Result<i64, StoreError> {
-    let seq = column(sealed.seq)?;
-    connection.prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?.execute(params![
-        seq,
-        sealed.bytes,
-        sealed.leaf
-    ])?;
-    Ok(seq)
+/// Stores an entry under its number.
+pub(crate) fn insert_entry(connection: &Connection, seq: i64, bytes: &[u8], leaf: &Hash) -> Result<(), StoreError> {
+    connection.prepare_cached("INSERT INTO entries(seq, bytes, leaf) VALUES(?1, ?2, ?3)")?.execute(params![seq, bytes, leaf])?;
+    Ok(())
 }
 
 /// Stores the run of an entry.

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod apart;
 mod backup;
 mod batch;
 mod cache;
@@ -45,7 +46,7 @@ mod work;
 mod writer;
 
 pub use backup::{Copied, Progress};
-pub use derived::{EntryRows, Moment, StateRow};
+pub use derived::{EntryRows, Moment, PutRow, StateRow};
 pub use error::StoreError;
 pub use executions::Execution;
 pub use fold::Fold;

@@ -4,6 +4,8 @@
 //! A row holds the first eight bytes of a digest and a place, no more: different digests may share them, so whoever asks reads the record at
 //! the place and compares. The subject's own chain, `refs.prev`, is not here: the rows of the derived state lead along it.
 
+pub(crate) mod blocks;
+
 use enact_core::entry::{Entry, Record};
 use enact_core::hash::Digest;
 use rusqlite::{Connection, params};
@@ -50,14 +52,15 @@ pub struct LinkPlace {
 /// A row of the index. The order is the one in which rows lie in the file.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct LinkRow {
+    block: i64,
     prefix: i64,
     kind: LinkKind,
     place: LinkPlace,
 }
 
 impl LinkRow {
-    fn new(digest: &Digest, kind: LinkKind, place: LinkPlace) -> Self {
-        Self { prefix: prefix(digest), kind, place }
+    fn new(digest: &Digest, kind: LinkKind, place: LinkPlace, block: i64) -> Self {
+        Self { block, prefix: prefix(digest), kind, place }
     }
 }
 
@@ -73,21 +76,14 @@ pub fn named(record: &Record) -> impl Iterator<Item = (&str, &Digest)> {
     refs.chain(record.auth.iter().map(|digest| ("auth", digest)))
 }
 
-/// The rows of an entry, sorted. `hashes` are those of its records.
-pub(crate) fn rows_of(seq: u64, records: &[Record], hashes: &[Digest]) -> Vec<LinkRow> {
-    let mut rows = Vec::with_capacity(records.len());
-    add(&mut rows, seq, records, hashes);
-    rows.sort_unstable();
-    rows
-}
-
-fn add(rows: &mut Vec<LinkRow>, seq: u64, records: &[Record], hashes: &[Digest]) {
+/// Adds the rows of an entry. `hashes` are those of its records.
+fn add(rows: &mut Vec<LinkRow>, seq: u64, records: &[Record], hashes: &[Digest], block: i64) {
     for ((record, hash), pos) in records.iter().zip(hashes).zip(0..) {
         let place = LinkPlace { seq, pos };
-        rows.push(LinkRow::new(hash, LinkKind::Is, place));
+        rows.push(LinkRow::new(hash, LinkKind::Is, place, block));
         let from = rows.len();
         for (_, digest) in named(record) {
-            let row = LinkRow::new(digest, LinkKind::Names, place);
+            let row = LinkRow::new(digest, LinkKind::Names, place, block);
             // One digest under two names is one row.
             if !rows.iter().skip(from).any(|known| *known == row) {
                 rows.push(row);
@@ -104,14 +100,20 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn add(&mut self, seq: u64, records: &[Record], hashes: &[Digest]) {
-        add(&mut self.rows, seq, records, hashes);
+        add(&mut self.rows, seq, records, hashes, blocks::block(0, seq));
     }
 
-    pub(crate) fn flush(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    /// Writes the rows of a batch that made a ledger of `before` entries one of `size`.
+    pub(crate) fn flush(mut self, connection: &Connection, before: u64, size: u64) -> Result<(), StoreError> {
+        self.write(connection)?;
+        blocks::tidy(connection, before, size)
+    }
+
+    fn write(&mut self, connection: &Connection) -> Result<(), StoreError> {
         self.rows.sort_unstable();
-        let mut statement = connection.prepare_cached("INSERT INTO links(prefix, kind, seq, pos) VALUES(?1, ?2, ?3, ?4)")?;
-        for LinkRow { prefix, kind, place } in self.rows.drain(..) {
-            statement.execute(params![prefix, kind.column(), column(place.seq)?, column(place.pos)?])?;
+        let mut statement = connection.prepare_cached("INSERT INTO links(block, prefix, kind, seq, pos) VALUES(?1, ?2, ?3, ?4, ?5)")?;
+        for LinkRow { block, prefix, kind, place } in self.rows.drain(..) {
+            statement.execute(params![block, prefix, kind.column(), column(place.seq)?, column(place.pos)?])?;
         }
         Ok(())
     }
@@ -123,19 +125,21 @@ pub(crate) fn fill(connection: &Connection) -> Result<u64, StoreError> {
     connection.execute("DELETE FROM links", [])?;
     let mut links = Links::default();
     let mut count: u64 = 0;
+    let last: Option<i64> = connection.query_row("SELECT max(seq) FROM entries", [], |row| row.get(0))?;
+    let size = last.map_or(Ok(0), |last| unsigned(last, "a sequence number"))?.saturating_add(1);
     let mut statement = connection.prepare("SELECT seq, bytes, leaf FROM entries ORDER BY seq")?;
     let mut entries = statement.query([])?;
     while let Some(row) = entries.next()? {
         let stored = reader::entry(row)?;
         let Some((entry, hashes)) = hashed(stored.bytes) else { continue };
         let before = links.rows.len();
-        links.add(stored.seq, &entry.records, &hashes);
+        add(&mut links.rows, stored.seq, &entry.records, &hashes, blocks::settled(stored.seq, size));
         count = count.saturating_add(u64::try_from(links.rows.len().saturating_sub(before)).unwrap_or(u64::MAX));
         if links.rows.len() >= SORTED_MAX {
-            links.flush(connection)?;
+            links.write(connection)?;
         }
     }
-    links.flush(connection)?;
+    links.write(connection)?;
     Ok(count)
 }
 
@@ -178,14 +182,30 @@ impl Reader {
             return Ok(found);
         }
         let (seq, pos) = after.map_or((-1, -1), |place| (bound(place.seq), bound(place.pos)));
+        let blocks = self.link_blocks()?;
         let mut statement = self.connection.prepare_cached(
-            "SELECT seq, pos FROM links WHERE prefix = ?1 AND kind = ?2 AND (seq, pos) > (?3, ?4) ORDER BY seq, pos LIMIT ?5",
+            "SELECT seq, pos FROM links WHERE block = ?1 AND prefix = ?2 AND kind = ?3 AND (seq, pos) > (?4, ?5) \
+             ORDER BY seq, pos LIMIT ?6",
         )?;
-        let mut rows = statement.query(params![prefix(digest), kind.column(), seq, pos, bound(limit)])?;
-        while let Some(row) = rows.next()? {
-            found.push(LinkPlace { seq: unsigned(row.get(0)?, "a sequence number")?, pos: unsigned(row.get(1)?, "a position")? });
+        for block in blocks {
+            let mut rows = statement.query(params![block, prefix(digest), kind.column(), seq, pos, bound(limit)])?;
+            while let Some(row) = rows.next()? {
+                found.push(LinkPlace { seq: unsigned(row.get(0)?, "a sequence number")?, pos: unsigned(row.get(1)?, "a position")? });
+            }
         }
+        found.sort_unstable();
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(found)
+    }
+
+    /// The blocks of the index; within one moment they are the same.
+    fn link_blocks(&mut self) -> Result<Vec<i64>, StoreError> {
+        if let Some(blocks) = self.blocks.as_ref().filter(|_| self.is_held()) {
+            return Ok(blocks.clone());
+        }
+        let blocks = blocks::all(&self.connection)?;
+        self.blocks = self.is_held().then(|| blocks.clone());
+        Ok(blocks)
     }
 
     /// How many rows of the index an entry should have, and whether it has them all.
@@ -193,12 +213,19 @@ impl Reader {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn entry_links(&mut self, seq: u64, records: &[Record], hashes: &[Digest]) -> Result<(u64, bool), StoreError> {
-        let rows = rows_of(seq, records, hashes);
-        let mut statement =
-            self.connection.prepare_cached("SELECT 1 FROM links WHERE prefix = ?1 AND kind = ?2 AND seq = ?3 AND pos = ?4")?;
+        let mut rows = Vec::with_capacity(records.len());
+        add(&mut rows, seq, records, hashes, 0);
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM links WHERE block = ?1 AND prefix = ?2 AND kind = ?3 AND seq = ?4 AND pos = ?5")?;
         let mut all = true;
-        for LinkRow { prefix, kind, place } in &rows {
-            all &= statement.exists(params![prefix, kind.column(), column(place.seq)?, column(place.pos)?])?;
+        for LinkRow { prefix, kind, place, .. } in &rows {
+            let mut there = false;
+            for level in 0..blocks::LEVELS {
+                let block = blocks::block(level, seq);
+                there = there || statement.exists(params![block, prefix, kind.column(), column(place.seq)?, column(place.pos)?])?;
+            }
+            all &= there;
         }
         Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), all))
     }

@@ -130,11 +130,15 @@ pub struct Reader {
     pub(crate) governed: Cell<bool>,
     /// The same of the tables of the queue.
     pub(crate) queued: Cell<bool>,
+    /// The same of the executions of decisions.
+    pub(crate) noted: Cell<bool>,
+    /// The blocks of the index over record hashes, in the moment that is held.
+    pub(crate) blocks: Option<Vec<i64>>,
 }
 
 impl Reader {
     pub(crate) const fn new(connection: Connection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared, governed: Cell::new(false), queued: Cell::new(false) }
+        Self { connection, shared, governed: Cell::new(false), queued: Cell::new(false), noted: Cell::new(false), blocks: None }
     }
 
     /// Holds the present moment until [`Reader::end`]. The write-ahead log grows as long as anyone does, so not for long. Does nothing
@@ -144,6 +148,7 @@ impl Reader {
     /// [`StoreError::Locked`], or whatever SQLite reports.
     pub fn begin(&mut self) -> Result<(), StoreError> {
         if self.connection.is_autocommit() {
+            self.blocks = None;
             self.connection.execute_batch("BEGIN DEFERRED").map_err(|e| open::at(e.into(), &self.shared.options))?;
             // A deferred transaction takes its snapshot with its first read.
             self.connection.prepare_cached("SELECT size FROM head")?.query_row([], |_| Ok(()))?;

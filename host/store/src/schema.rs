@@ -13,8 +13,8 @@ pub(crate) const APPLICATION_ID: i64 = 0x456e_6374;
 
 /// `PRAGMA user_version`: the format of the tables below. 2 added the derived state and the refused proposals, 3 the listeners, 4 the
 /// execution queue, 5 indexes of the queue: what is tried again by its time, and what failed by its time, 6 the executions of decisions,
-/// 7 the index over record hashes.
-pub const FORMAT: i64 = 7;
+/// 7 an index over record hashes, 8 its blocks.
+pub const FORMAT: i64 = 8;
 
 /// The format in which the derived state first appeared.
 pub(crate) const FORMAT_STATE: i64 = 2;
@@ -31,8 +31,19 @@ pub(crate) const FORMAT_DUE: i64 = 5;
 /// The format in which executions of decisions first appeared.
 pub(crate) const FORMAT_EXECUTIONS: i64 = 6;
 
-/// The format in which the index over record hashes first appeared.
-pub(crate) const FORMAT_LINKS: i64 = 7;
+/// The format in which the index over record hashes has its present form. A file with the one before is read as if it had none.
+pub(crate) const FORMAT_LINKS: i64 = 8;
+
+/// The one format that has [`TREE`].
+const FORMAT_TREE: i64 = 7;
+
+/// The index over record hashes as a single tree, which grew dearer with the ledger: each row of a batch was written to a page of its own.
+const TREE: (&str, i64, &str) = (
+    "links",
+    FORMAT_TREE,
+    "CREATE TABLE links(prefix INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, pos INTEGER NOT NULL, \
+     PRIMARY KEY(prefix, kind, seq, pos)) STRICT, WITHOUT ROWID",
+);
 
 /// Page size of new files. A run of 4 KiB costs 6.5 KiB of log and 5.8 KiB of file with pages of 4 KiB, 10.7 and 9.3 with 8 KiB (such rows
 /// fill half a page), 8.9 and 6.5 with 16 KiB, in batches of 64; alone 31, 59 and 95 KiB of log. `examples/append_bench` measures it.
@@ -48,8 +59,8 @@ pub(crate) const PAGE_BYTES: i64 = 4096;
 /// - `events`: which log records carry which event.
 /// - `executions`: what this node tried of decisions; their index holds only those that are not confirmed.
 /// - `head`: one row, what the next entry is chained to.
-/// - `links`: which records are, or name, a digest; see [`crate::links`]. Random keys, so narrow ones: 20 bytes a row, and a lookup reads as
-///   many pages as the index is high.
+/// - `links`: which records are, or name, a digest; see [`crate::links`]. Random keys, so in blocks by the number of the entry, which are
+///   moved together as they age ([`crate::links::blocks`]).
 /// - `listeners`, `listener_log`: how far each listener has come, and its deliveries that failed.
 /// - `log_rows`, `store_rows`, `stores`: the host stores; `stores_quarantined` is empty unless one is out of service.
 /// - `queue_*`: the execution queue, see [`crate::queue`]. `queue_items` has one narrow row an item, which is changed in place, and names
@@ -101,8 +112,8 @@ const STATEMENTS: [(&str, i64, &str); 38] = [
     (
         "links",
         FORMAT_LINKS,
-        "CREATE TABLE links(prefix INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, pos INTEGER NOT NULL, \
-         PRIMARY KEY(prefix, kind, seq, pos)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE links(block INTEGER NOT NULL, prefix INTEGER NOT NULL, kind INTEGER NOT NULL, seq INTEGER NOT NULL, \
+         pos INTEGER NOT NULL, PRIMARY KEY(block, prefix, kind, seq, pos)) STRICT, WITHOUT ROWID",
     ),
     (
         "listener_log",
@@ -220,8 +231,11 @@ pub(crate) fn create(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Adds what came after the format that the file has, fills what is derived from the entries, and stamps it; the caller holds the transaction.
-/// Rewrites nothing.
+/// Rewrites nothing but what is derived.
 pub(crate) fn extend(connection: &Connection, format: i64) -> Result<(), StoreError> {
+    if format == FORMAT_TREE {
+        connection.execute_batch("DROP TABLE links")?;
+    }
     let missing = || STATEMENTS.iter().filter(|(_, since, _)| *since > format).map(|(_, _, statement)| *statement);
     let is_table = |statement: &&str| statement.starts_with("CREATE TABLE");
     // The order of names may put an index before its table.
@@ -245,7 +259,12 @@ pub(crate) fn check(connection: &Connection, format: i64) -> Result<(), StoreErr
     let mut statement = connection
         .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")?;
     let mut rows = statement.query([])?;
-    let mut expected = STATEMENTS.iter().filter(|(_, since, _)| *since <= format);
+    let mut expected: Vec<_> = STATEMENTS.iter().filter(|(_, since, _)| *since <= format).collect();
+    if format == FORMAT_TREE {
+        expected.push(&TREE);
+        expected.sort_unstable_by_key(|(name, ..)| *name);
+    }
+    let mut expected = expected.into_iter();
     loop {
         match (rows.next()?, expected.next()) {
             (None, None) => return Ok(()),

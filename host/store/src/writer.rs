@@ -31,6 +31,8 @@ pub struct Writer {
     due_pages: u32,
     /// Present rows of the derived state, from one batch to the next.
     pub(crate) cache: Cache,
+    /// Reads for the judge of a long batch; opened when there is one.
+    pub(crate) reads: Option<Connection>,
 }
 
 /// What a checkpoint found and moved.
@@ -49,7 +51,7 @@ impl Writer {
             counters.committed(u32::try_from(pages).unwrap_or(0));
             Ok(())
         }))?;
-        Ok(Self { connection, shared, due_pages: SOFT_PAGES, cache: Cache::default() })
+        Ok(Self { connection, shared, due_pages: SOFT_PAGES, cache: Cache::default(), reads: None })
     }
 
     /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.

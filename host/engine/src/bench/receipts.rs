@@ -1,14 +1,13 @@
 //! What a walk along a chain of receipts costs in a ledger of a given size.
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use enact_core::entry::Entry;
 use enact_core::hash::Digest;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{ACTOR, AppendBench, BLOCK, governed, proposal};
+use super::{ACTOR, AppendBench, BLOCK, cpu_time, governed, proposal};
 use crate::error::{EngineError, Result};
 use crate::govern::{Proposed, Stream};
 use crate::receipts::{Start, WalkOptions};
@@ -31,12 +30,12 @@ pub struct ReceiptFigures {
     pub chain_entries_read: u64,
     /// Questions that it asks the index.
     pub chain_lookups: u64,
-    /// Median time of it, µs.
-    pub chain_p50_us: f64,
+    /// CPU time of it, opening the ledger included, µs.
+    pub chain_cpu_us: f64,
     /// Questions of a walk from a record that stands alone, anywhere.
     pub single_lookups: u64,
-    /// Median time of it, µs: nearly every one looks at another page.
-    pub single_p50_us: f64,
+    /// CPU time of it, µs: nearly every one looks at other pages.
+    pub single_cpu_us: f64,
 }
 
 /// Measures walks along a chain that is spread over the whole ledger, and from records anywhere in it.
@@ -83,35 +82,36 @@ pub fn receipts(dir: &Path, entries: u64, walks: u64, mut progress: impl FnMut(u
     engine.settle()?;
     let size = engine.store().reader()?.head()?.size;
     let options = WalkOptions { depth: u32::try_from(CHAIN).unwrap_or(u32::MAX), ..WalkOptions::default() };
-    let mut walked = None;
-    let mut times = BTreeMap::new();
+    let mut anywhere = Vec::new();
     for n in 0..walks {
-        let begun = Instant::now();
-        walked = Some(engine.walk(&Start::Record(chain), &options)?);
-        times.entry("chain").or_insert_with(Vec::new).push(begun.elapsed());
         let seq = (n.wrapping_mul(SPREAD) >> 11) % size;
         let stored = engine.store().reader()?.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?;
         let entry = Entry::parse(&stored.bytes).map_err(|r| EngineError::Internal { detail: r.to_string() })?;
-        let Some(Ok(hash)) = entry.records.first().map(enact_core::entry::Record::hash) else { continue };
-        let begun = Instant::now();
-        let single = engine.walk(&Start::Record(hash), &WalkOptions { depth: 0, ..options })?;
-        times.entry("single").or_insert_with(Vec::new).push(begun.elapsed());
-        times.entry("lookups").or_insert_with(Vec::new).push(Duration::from_micros(single.lookups));
+        anywhere.extend(entry.records.first().and_then(|record| record.hash().ok()));
     }
-    let walked = walked.ok_or_else(|| EngineError::Internal { detail: "nothing was measured".to_owned() })?;
-    let mut median = |of: &str| {
-        let mut all = times.remove(of).unwrap_or_default();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied().unwrap_or_default()
-    };
+    let walk = |hash: &Digest, options: &WalkOptions| engine.walk(&Start::Record(*hash), options);
+    let begun = cpu_time();
+    let mut walked = walk(&chain, &options)?;
+    for _ in 1..walks {
+        walked = walk(&chain, &options)?;
+    }
+    let chain_cpu = cpu_time().saturating_sub(begun);
+    let alone = WalkOptions { depth: 0, ..options };
+    let mut single = walk(&chain, &alone)?;
+    let begun = cpu_time();
+    for hash in &anywhere {
+        single = walk(hash, &alone)?;
+    }
+    let single_cpu = cpu_time().saturating_sub(begun);
+    let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / walks.max(1) as f64;
     Ok(ReceiptFigures {
         entries: size,
         walks,
         chain_records: walked.records.len(),
         chain_entries_read: walked.entries_read,
         chain_lookups: walked.lookups,
-        chain_p50_us: median("chain").as_secs_f64() * 1e6,
-        single_lookups: u64::try_from(median("lookups").as_micros()).unwrap_or(u64::MAX),
-        single_p50_us: median("single").as_secs_f64() * 1e6,
+        chain_cpu_us: each(chain_cpu),
+        single_lookups: single.lookups,
+        single_cpu_us: each(single_cpu),
     })
 }

@@ -11,22 +11,21 @@ use ed25519_dalek::SigningKey;
 use enact_core::entry::{Draft, Record};
 use enact_core::govern::contract::ItemError;
 use enact_core::govern::decision::{self, Proposal, Verdict};
-use enact_core::govern::{GovernCode, JudgeError, Stage, sign};
+use enact_core::govern::{GovernCode, JudgeError, Protocol, Stage, sign};
+use enact_core::hash::Digest;
 use enact_core::state::{Space, StateView as _};
 use enact_queue::retry::{self, Class, Next};
-use enact_store::{Execution, Reader, StoreError};
+use enact_store::{Execution, Moment, Reader, StoreError};
 use serde::Serialize;
 use serde_json::Map;
 
 use super::decisions::{ExecutionStatus, begun};
 use super::keys;
 use super::outside::Signatures;
-use super::propose::{Appended, Judging, RefusedProposal};
-use super::report;
+use super::propose::{Appended, Judging, RefusedProposal, answered};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::queue::class;
-use crate::report::EntryReport;
 use crate::sources::time_text;
 
 /// Attempts at a record whose subject moved on between drafting and appending.
@@ -128,11 +127,12 @@ impl Engine {
         let (carried, due) = bounded::<Vec<Outcome>>(1);
         let (executions, drafted) = bounded::<Result<(Vec<Outcome>, Group)>>(1);
         let verdict = What::Decide(options.verdict);
+        let (mut deciding, mut executing) = (self.readers(options.jobs)?, self.readers(options.jobs)?);
         thread::scope(|scope| {
             scope.spawn(move || {
                 for subjects in subjects.chunks(options.group.get()) {
                     // Nobody receives when the commits have failed, and then they have their error already.
-                    if groups.send(self.drafts(author, subjects, verdict, options.jobs)).is_err() {
+                    if groups.send(self.drafts(&mut deciding, author, subjects, verdict)).is_err() {
                         return;
                     }
                 }
@@ -140,7 +140,7 @@ impl Engine {
             scope.spawn(move || {
                 for outcomes in due {
                     let subjects: Vec<String> = outcomes.iter().map(|outcome: &Outcome| outcome.subject.clone()).collect();
-                    let drafts = self.drafts(author, &subjects, What::Execute, options.jobs).map(|group| (outcomes, group));
+                    let drafts = self.drafts(&mut executing, author, &subjects, What::Execute).map(|group| (outcomes, group));
                     if executions.send(drafts).is_err() {
                         return;
                     }
@@ -196,8 +196,9 @@ impl Engine {
         let actor = &keys::actor_id(actor)?;
         let key = options.sign.then(|| keys::load(self.workspace(), actor)).transpose()?;
         let author = Author { actor, key: key.as_ref() };
+        let mut readers = self.readers(options.jobs)?;
         for subjects in subjects.chunks(options.group.get()) {
-            let group = self.drafts(author, subjects, What::Execute, options.jobs)?;
+            let group = self.drafts(&mut readers, author, subjects, What::Execute)?;
             let outcome =
                 |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
             self.commit_executions(author, subjects.iter().map(outcome).collect(), group, &mut each)?;
@@ -221,15 +222,20 @@ impl Engine {
         self.proposal_subject(what)
     }
 
-    /// Drafts, signs and checks in equal shares, one a thread.
-    fn drafts(&self, author: Author<'_>, subjects: &[String], what: What, jobs: NonZeroUsize) -> Result<Group> {
-        let share = subjects.len().div_ceil(jobs.get()).max(1);
+    fn readers(&self, jobs: NonZeroUsize) -> Result<Vec<Reader>> {
+        (0..jobs.get()).map(|_| Ok(self.store().reader()?)).collect()
+    }
+
+    /// Drafts, signs and checks in equal shares, one a reader, each on a thread of its own.
+    fn drafts(&self, readers: &mut [Reader], author: Author<'_>, subjects: &[String], what: What) -> Result<Group> {
+        let share = subjects.len().div_ceil(readers.len().max(1)).max(1);
         let shares: Vec<Result<Group>> = thread::scope(|scope| {
-            let mut shares = subjects.chunks(share);
+            let mut shares = subjects.chunks(share).zip(readers);
             let first = shares.next();
-            let others: Vec<_> = shares.map(|share| scope.spawn(move || self.draft_share(author, share, what))).collect();
+            let draft = move |(share, reader): (&[String], &mut Reader)| self.draft_share(reader, author, share, what);
+            let others: Vec<_> = shares.map(|share| scope.spawn(move || draft(share))).collect();
             // This thread would only wait.
-            let mut done: Vec<Result<Group>> = first.map(|share| self.draft_share(author, share, what)).into_iter().collect();
+            let mut done: Vec<Result<Group>> = first.map(draft).into_iter().collect();
             let stopped = || Err(EngineError::Internal { detail: "a drafting thread stopped".to_owned() });
             done.extend(others.into_iter().map(|thread| thread.join().unwrap_or_else(|_| stopped())));
             done
@@ -243,46 +249,59 @@ impl Engine {
         Ok(group)
     }
 
-    fn draft_share(&self, author: Author<'_>, subjects: &[String], what: What) -> Result<Group> {
-        let mut reader = self.store().reader()?;
+    /// Drafts in one moment: what changes until the append is found there, and drafted anew.
+    fn draft_share(&self, reader: &mut Reader, author: Author<'_>, subjects: &[String], what: What) -> Result<Group> {
         let mut group = Group { drafted: Vec::with_capacity(subjects.len()), signatures: Signatures::default() };
+        let mut moment = reader.moment(None)?;
+        let protocol = self.in_force(&moment)?;
+        let ruled = self.rules(&protocol, &moment)?;
         for subject in subjects {
-            let draft = self.drafted(&mut reader, author, subject, what);
+            let draft = self.drafted_in(&ruled.protocol, protocol, &moment, author, subject, what);
             let before = match &draft {
-                Ok(draft) if matches!(what, What::Execute) => self.noted(&mut reader, draft)?,
+                Ok(draft) if matches!(what, What::Execute) => noted(moment.reader(), draft)?,
                 Ok(_) | Err(_) => None,
             };
             if let Ok(draft) = &draft {
                 let origin = &self.workspace().config().origin;
-                group.signatures.extend(Signatures::check(origin, &draft.records, &reader.moment(None)?));
+                match author.key {
+                    // A signature that was made here with this very key needs no check.
+                    Some(key) => draft.records.iter().for_each(|record| group.signatures.made(origin, record, key)),
+                    None => group.signatures.extend(Signatures::check(origin, &draft.records, &moment)),
+                }
             }
             group.drafted.push(Drafted { subject: subject.clone(), draft, before });
         }
         Ok(group)
     }
 
-    /// What was noted about the decision that a draft carries out.
-    fn noted(&self, reader: &mut Reader, draft: &Draft) -> Result<Option<Execution>> {
-        let hash = draft.records.first().and_then(|record| record.consumes.iter().find_map(|key| key.strip_prefix("decision:")));
-        Ok(hash.map(|hash| reader.execution(hash)).transpose()?.flatten())
-    }
-
-    /// The entry of one proposal, signed.
+    /// The entry of one proposal as it stands now, signed.
     fn drafted(&self, reader: &mut Reader, author: Author<'_>, subject: &str, what: What) -> Result<Draft> {
         let moment = reader.moment(None)?;
         let protocol = self.in_force(&moment)?;
         let ruled = self.rules(&protocol, &moment)?;
+        self.drafted_in(&ruled.protocol, protocol, &moment, author, subject, what)
+    }
+
+    fn drafted_in(
+        &self,
+        rules: &Protocol,
+        protocol: Digest,
+        moment: &Moment<'_>,
+        author: Author<'_>,
+        subject: &str,
+        what: What,
+    ) -> Result<Draft> {
         let at = time_text(self.now_micros());
         let about = Proposal { subject, actor: author.actor, at: &at };
         let records = match what {
-            What::Decide(verdict) => vec![decision::decide(&ruled.protocol, &moment, &about, verdict, &Map::new()).map_err(undrafted)?],
+            What::Decide(verdict) => vec![decision::decide(rules, moment, &about, verdict, &Map::new()).map_err(undrafted)?],
             What::Execute => {
                 let unknown = || EngineError::Decision {
                     code: "decision_unknown",
                     detail: format!("`{subject}` is no proposal that can be decided"),
                 };
-                let decisions = ruled.protocol.decisions_about(subject).ok_or_else(unknown)?;
-                let row = super::proposal::subject(&moment, subject)?.ok_or_else(unknown)?;
+                let decisions = rules.decisions_about(subject).ok_or_else(unknown)?;
+                let row = super::proposal::subject(moment, subject)?.ok_or_else(unknown)?;
                 if row.actors.contains_key(&decisions.actions.execute) {
                     let detail = format!("`{subject}` was carried out before");
                     return Err(EngineError::Decision { code: "decision_executed", detail });
@@ -291,7 +310,7 @@ impl Engine {
                     let detail = format!("`{subject}` is in `{}`", row.state.unwrap_or_default());
                     return Err(EngineError::Decision { code: "decision_state", detail });
                 }
-                decision::draft(&ruled.protocol, &moment, &about).map_err(undrafted)?
+                decision::draft(rules, moment, &about).map_err(undrafted)?
             }
         };
         Ok(self.draft(self.signed_all(author, records)?, protocol, 1))
@@ -353,7 +372,6 @@ impl Engine {
             }
             waiting.push((outcome, ready));
         }
-        self.with_writer(|writer| Ok(writer.note_executions(&notes)?))?;
         let answers = self.append_noted(&mut drafts, &mut notes, &group.signatures)?;
         let mut answers = answers.into_iter().zip(notes);
         for (mut outcome, ready) in waiting {
@@ -368,17 +386,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Appends entries with what is noted beside them. Faults of this machine are tried again after 1, 2 and 4 s: nothing is in the ledger
-    /// then, and were it, the key of the decision would say so.
+    /// Notes what begins, then appends entries with what is noted beside them. Faults of this machine are tried again after 1, 2 and 4 s:
+    /// nothing is in the ledger then, and were it, the key of the decision would say so.
     fn append_noted(
         &self,
         drafts: &mut [Draft],
         notes: &mut [Execution],
         signatures: &Signatures,
     ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
-        let mut retries = 0;
+        let (mut retries, mut begun) = (0, false);
         loop {
-            let error = match self.append_noted_once(drafts, notes, signatures) {
+            for note in &mut *notes {
+                note.status = ExecutionStatus::Executing.as_str().to_owned();
+                (note.seq, note.finished_at) = (None, None);
+            }
+            let noted = if begun { Ok(()) } else { self.with_writer(|writer| Ok(writer.note_executions(notes)?)) };
+            begun = noted.is_ok();
+            let error = match noted.and_then(|()| self.append_noted_once(drafts, notes, signatures)) {
                 Ok(answers) => return Ok(answers),
                 Err(error) => error,
             };
@@ -388,17 +412,14 @@ impl Engine {
                 for note in &mut *notes {
                     note.status = status.as_str().to_owned();
                     note.error = Some(error.code().to_owned());
+                    (note.seq, note.finished_at) = (None, Some(time_text(self.now_micros())));
                 }
                 // The fault that is told is the first one.
                 let _ = self.with_writer(|writer| Ok(writer.note_executions(notes)?));
                 return Err(error);
             };
             retries += 1;
-            for note in &mut *notes {
-                note.retries = note.retries.saturating_add(1);
-                note.status = ExecutionStatus::Executing.as_str().to_owned();
-                (note.seq, note.finished_at) = (None, None);
-            }
+            notes.iter_mut().for_each(|note| note.retries = note.retries.saturating_add(1));
             thread::sleep(Duration::from_micros(at));
         }
     }
@@ -409,7 +430,7 @@ impl Engine {
         notes: &mut [Execution],
         signatures: &Signatures,
     ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
-        if self.gated(drafts)?.is_some() {
+        if self.units(drafts)?.is_some() {
             // Effects about items of a queue go through its gate; what is noted follows, and until then the ledger says it.
             let answers = self.append_group(drafts, signatures)?;
             for (note, answer) in notes.iter_mut().zip(&answers) {
@@ -427,20 +448,7 @@ impl Engine {
         let mut judging = Judging::new(self, signatures, drafts.len());
         let answers =
             self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
-        let mut decided = judging.decided.into_iter();
-        let mut appended = Vec::with_capacity(answers.len());
-        for (answer, draft) in answers.into_iter().zip(drafts) {
-            let rows = decided.next().unwrap_or_default();
-            appended.push(match answer {
-                Ok(committed) => Ok(Appended {
-                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
-                    at: committed.at,
-                    records: report(&draft.records, rows)?,
-                }),
-                Err(refused) => Err(refused),
-            });
-        }
-        Ok(appended)
+        answered(answers, drafts, judging)
     }
 
     /// What became of one execution.
@@ -513,6 +521,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// What was noted about the decision that a draft carries out.
+fn noted(reader: &mut Reader, draft: &Draft) -> Result<Option<Execution>> {
+    let hash = draft.records.first().and_then(|record| record.consumes.iter().find_map(|key| key.strip_prefix("decision:")));
+    Ok(hash.map(|hash| reader.execution(hash)).transpose()?.flatten())
 }
 
 fn confirm(note: &mut Execution) {

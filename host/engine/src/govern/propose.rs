@@ -6,7 +6,7 @@ use enact_core::govern::{EntryContext, JudgeError, RowFinding, append, judge};
 use enact_core::hash::Digest;
 use enact_core::state::{Space, StateDelta, StateView};
 use enact_core::time::Instant;
-use enact_store::{Judge, RefusedProposal as Kept, Rejection, StoreError, TxView};
+use enact_store::{Committed, Judge, RefusedProposal as Kept, Rejection, StoreError, TxView};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use super::outside::{Adopting, Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::queue::{After, Left, Original, Stop};
+use crate::queue::{After, Left, Original, Stop, Unit};
 use crate::report::EntryReport;
 use crate::sources::time_text;
 
@@ -127,6 +127,51 @@ pub struct ExplainedChange {
     pub after: Value,
 }
 
+/// Records with the rows that allowed them, and with the hashes that the judge made of them.
+fn reported(records: &[Record], judged: Judged) -> Result<Vec<AppendedRecord>> {
+    if judged.hashes.len() != records.len() {
+        return report(records, judged.rows);
+    }
+    let rows = judged.rows.into_iter().chain(std::iter::repeat(String::new()));
+    let report = |((record, hash), decided): ((&Record, &Digest), String)| AppendedRecord {
+        hash: hash.to_string(),
+        action: record.action.clone(),
+        subject: record.subject.clone(),
+        decided,
+    };
+    Ok(records.iter().zip(&judged.hashes).zip(rows).map(report).collect())
+}
+
+/// What became of drafts that were given to the judge.
+pub(super) fn answered(
+    answers: Vec<Result<Committed, RefusedProposal>>,
+    drafts: &[Draft],
+    judging: Judging<'_>,
+) -> Result<Vec<Result<Appended, RefusedProposal>>> {
+    let hashes = judging.hashes.into_iter().chain(std::iter::repeat(Vec::new()));
+    let mut judged = judging.decided.into_iter().zip(hashes).map(|(rows, hashes)| Judged { rows, hashes });
+    let mut appended = Vec::with_capacity(answers.len());
+    for (answer, draft) in answers.into_iter().zip(drafts) {
+        let judged = judged.next().unwrap_or_default();
+        appended.push(match answer {
+            Ok(committed) => Ok(Appended {
+                entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
+                at: committed.at,
+                records: reported(&draft.records, judged)?,
+            }),
+            Err(refused) => Err(refused),
+        });
+    }
+    Ok(appended)
+}
+
+/// What the judge said of a draft.
+#[derive(Default)]
+struct Judged {
+    rows: Vec<String>,
+    hashes: Vec<Digest>,
+}
+
 /// Records with the rows that allowed them.
 pub(crate) fn report(records: &[Record], decided: Vec<String>) -> Result<Vec<AppendedRecord>> {
     let decided = decided.into_iter().chain(std::iter::repeat(String::new()));
@@ -185,7 +230,7 @@ impl Engine {
     /// Entries made durable together, in this order, each judged by itself.
     pub(crate) fn append_group(&self, drafts: &mut [Draft], signatures: &Signatures) -> Result<Vec<Result<Appended, RefusedProposal>>> {
         let now = time_text(self.now_micros());
-        if let Some(units) = self.gated(drafts)? {
+        if let Some(units) = self.units(drafts)? {
             let answers = self.append_units(units, signatures)?;
             let mut appended = Vec::with_capacity(answers.len());
             for (answer, draft) in answers.into_iter().zip(&*drafts) {
@@ -199,20 +244,23 @@ impl Engine {
         }
         let mut judging = Judging::new(self, signatures, drafts.len());
         let answers = self.with_writer(|writer| Ok(writer.append_governed(drafts, &now, &mut judging, &|head| self.sign(head))?))?;
-        let mut decided = judging.decided.into_iter();
-        let mut appended = Vec::with_capacity(answers.len());
-        for (answer, draft) in answers.into_iter().zip(drafts) {
-            let rows = decided.next().unwrap_or_default();
-            appended.push(match answer {
-                Ok(committed) => Ok(Appended {
-                    entry: EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() },
-                    at: committed.at,
-                    records: report(&draft.records, rows)?,
-                }),
-                Err(refused) => Err(refused),
-            });
+        answered(answers, drafts, judging)
+    }
+
+    /// What drafts mean for the queue; `None` when none of them speaks of an item. The gate copies what it is shown, so it is shown nothing
+    /// when no record is about an item.
+    pub(super) fn units(&self, drafts: &[Draft]) -> Result<Option<Vec<Unit>>> {
+        let mut ruled = None;
+        for draft in drafts {
+            if ruled.as_ref().is_none_or(|(protocol, _)| *protocol != draft.protocol) {
+                ruled = self.book().known(&draft.protocol).map(|known| (draft.protocol, known));
+            }
+            let Some((_, rules)) = &ruled else { return self.gated(drafts) };
+            if draft.records.iter().any(|record| rules.protocol.contracts().any(|contract| contract.decl.record == record.type_)) {
+                return self.gated(drafts);
+            }
         }
-        Ok(appended)
+        Ok(None)
     }
 
     /// What would happen to a batch now; nothing is appended and no refusal is recorded.
@@ -282,6 +330,8 @@ pub(crate) struct Judging<'a> {
     signatures: &'a Signatures,
     /// For each draft that was judged the rows that decided; none where it was refused.
     pub(crate) decided: Vec<Vec<String>>,
+    /// For each draft that was judged the hashes of its records; none where it was refused.
+    hashes: Vec<Vec<Digest>>,
     /// Records that the queue refuses, unless they are refused anyhow.
     pub(crate) stops: &'a [Stop],
     /// Subjects whose rows are asked for.
@@ -291,7 +341,15 @@ pub(crate) struct Judging<'a> {
 impl<'a> Judging<'a> {
     pub(crate) fn new(engine: &'a Engine, signatures: &'a Signatures, drafts: usize) -> Self {
         let origin = &engine.workspace().config().origin;
-        Self { engine, origin, signatures, decided: Vec::with_capacity(drafts), stops: &[], after: None }
+        Self {
+            engine,
+            origin,
+            signatures,
+            decided: Vec::with_capacity(drafts),
+            hashes: Vec::with_capacity(drafts),
+            stops: &[],
+            after: None,
+        }
     }
 
     /// Why the queue refuses a draft that the judge allows.
@@ -314,6 +372,7 @@ impl Judge for Judging<'_> {
         draft: &Draft,
     ) -> Result<Result<(Sealed, StateDelta), RefusedProposal>, StoreError> {
         self.decided.push(Vec::new());
+        self.hashes.push(Vec::new());
         let ruled = match self.engine.rules(&draft.protocol, view) {
             Ok(ruled) => ruled,
             Err(EngineError::Store(error)) => return Err(error),
@@ -334,6 +393,9 @@ impl Judge for Judging<'_> {
                 }
                 if let Some(decided) = self.decided.last_mut() {
                     *decided = appended.decided;
+                }
+                if let Some(hashes) = self.hashes.last_mut() {
+                    hashes.clone_from(&appended.sealed.records);
                 }
                 Ok(Ok((appended.sealed, appended.delta)))
             }

@@ -7,7 +7,7 @@ use enact_core::govern::{EntryContext, State, judge};
 use enact_core::hash::Digest;
 use enact_core::state::Put;
 use enact_core::verify::Finding;
-use enact_store::Reader;
+use enact_store::{PutRow, Reader};
 use serde::Serialize;
 
 use super::outside::{Adopting, Components, Signatures};
@@ -42,14 +42,40 @@ impl Engine {
     ///
     /// Judging is serial, as the history is; the signatures are checked ahead on `jobs` threads.
     pub fn rebuild(&self, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<RebuildReport> {
+        let linked = self.store().reader()?.has_links()?;
+        let rebuild = Rebuild::new(self, linked, None);
+        self.refold(rebuild, jobs, &mut progress)
+    }
+
+    /// Makes everything that is derived from the entries anew, state and index over record hashes, whatever is there now. All or nothing.
+    /// Nothing is dispatched, and what execution remembers (runs, the queue, cursors, notes) is let be.
+    ///
+    /// # Errors
+    /// [`EngineError::Altered`] with the first entry that the rules do not allow: what follows from it nobody can say.
+    pub fn restore(&self, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<RebuildReport> {
+        let mut report = self.with_writer(|writer| {
+            writer.replace_state(|put| {
+                let report = self.refold(Rebuild::new(self, false, Some(put)), jobs, &mut progress)?;
+                match report.findings.first() {
+                    None => Ok(report),
+                    Some(finding) => Err(EngineError::Altered {
+                        what: finding.seq.map_or_else(|| "the ledger".to_owned(), |seq| format!("entry {seq}")),
+                        code: finding.code,
+                        detail: finding.detail.clone(),
+                    }),
+                }
+            })
+        })?;
+        report.links = Some(self.reindex()?);
+        Ok(report)
+    }
+
+    fn refold(&self, mut rebuild: Rebuild<'_>, jobs: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<RebuildReport> {
         let size = self.store().reader()?.head()?.size;
         let worker = || {
             let mut reader = self.store().reader()?;
             Ok(move |chunk: u64| self.check_signatures(&mut reader, (chunk * CHUNK)..size.min((chunk + 1) * CHUNK)))
         };
-        let linked = self.store().reader()?.has_links()?;
-        let mut rebuild =
-            Rebuild { engine: self, state: State::new(), judged: 0, rows: 0, links: linked.then_some(0), walked: 0, findings: Vec::new() };
         in_order(jobs, size.div_ceil(CHUNK), worker, |chunks| {
             let mut reader = self.store().reader()?;
             // Snapshots are read over a connection of their own: the walk below holds the first.
@@ -61,7 +87,7 @@ impl Engine {
                     return Ok(());
                 }
                 let Some(entry) = at.entry else {
-                    rebuild.found("state_orphan", at.seq, "rows of an entry that is not there".to_owned());
+                    rebuild.orphan(at.seq);
                     return Ok(());
                 };
                 if at.seq % CHUNK == 0 {
@@ -108,9 +134,23 @@ struct Rebuild<'a> {
     /// Entries that were walked.
     walked: u64,
     findings: Vec<Finding>,
+    /// Where the rows go; they are compared with the stored ones when they go nowhere.
+    put: Option<&'a mut PutRow<'a>>,
 }
 
-impl Rebuild<'_> {
+impl<'a> Rebuild<'a> {
+    fn new(engine: &'a Engine, linked: bool, put: Option<&'a mut PutRow<'a>>) -> Self {
+        let links = linked.then_some(0);
+        Self { engine, state: State::new(), judged: 0, rows: 0, links, walked: 0, findings: Vec::new(), put }
+    }
+
+    /// Rows of an entry that is not there.
+    fn orphan(&mut self, seq: u64) {
+        if self.put.is_none() {
+            self.found("state_orphan", seq, "rows of an entry that is not there".to_owned());
+        }
+    }
+
     fn found(&mut self, code: &'static str, seq: u64, detail: String) {
         self.findings.push(Finding { code, seq: Some(seq), detail });
     }
@@ -162,7 +202,9 @@ impl Rebuild<'_> {
             }
         }
         self.rows += derived.len() as u64;
-        if derived != stored {
+        if let Some(put) = &mut self.put {
+            derived.iter().try_for_each(|row| put(seq, row))?;
+        } else if derived != stored {
             let first = derived.iter().zip(stored).find(|(a, b)| a != b).map(|(a, _)| a).or_else(|| derived.get(stored.len()));
             let first = first.or_else(|| stored.get(derived.len()));
             let name = first.map_or_else(String::new, |put| format!("{}/{}", put.space.as_str(), put.key));

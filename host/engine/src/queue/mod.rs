@@ -43,5 +43,5 @@ pub fn micros(stored: &str) -> Option<u64> {
     enact_queue::time::parse(stored)
 }
 
-pub(crate) use gate::{After, Left, Stop};
+pub(crate) use gate::{After, Left, Stop, Unit};
 pub(crate) use heard::{Hand, Queueing};

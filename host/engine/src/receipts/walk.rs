@@ -26,6 +26,9 @@ const PAGE: u64 = 64;
 /// Rows of a subject that are read at a time.
 const ROWS: u64 = 256;
 
+/// Entries that are read for each record that may be shown, at most.
+const READS_MAX: usize = 16;
+
 /// The link along one subject.
 const PREV: &str = "prev";
 
@@ -391,8 +394,11 @@ impl Walk<'_> {
             let Some(last) = page.last().copied() else { break };
             after = Some(last);
             for place in page {
+                // There may be a million of them, or of others with the same first bytes.
+                if self.entries.len() >= self.options.records.saturating_mul(READS_MAX) {
+                    self.cut.insert(Cut::Records);
+                }
                 if self.cut.contains(&Cut::Records) {
-                    // There may be a million of them.
                     return Ok(());
                 }
                 let (read, nth) = self.at(place)?;

@@ -125,16 +125,23 @@ fn a_draft_is_judged_against_what_the_earlier_ones_of_its_batch_leave() {
 
 #[test]
 fn nothing_is_stored_of_a_batch_that_failed_and_the_next_one_is_judged_as_if_it_had_not_been() {
-    for fail in ["error", "panic", "skip", "order"] {
+    // A long batch is judged on one thread and written on another.
+    for (fail, more) in ["error", "panic", "skip", "order"].into_iter().flat_map(|fail| [(fail, 0), (fail, 100)]) {
         let bench = Bench::new();
         let mut writer = bench.store.writer().unwrap();
         append(&mut writer, &[add("a"), add("b")]).unwrap();
         let before = everything(&mut bench.store.reader().unwrap());
-        let batch = [add("a"), json!({"key": "c", "new": "S:1"}), json!({"key": "a", "fail": "refuse"}), json!({"key": "b", "fail": fail})];
+        let mut batch: Vec<Value> = (0..more).map(|nth| json!({"key": "m", "new": format!("S:m{nth}")})).collect();
+        batch.extend([
+            add("a"),
+            json!({"key": "c", "new": "S:1"}),
+            json!({"key": "a", "fail": "refuse"}),
+            json!({"key": "b", "fail": fail}),
+        ]);
         let failed = catch_unwind(AssertUnwindSafe(|| append(&mut writer, &batch)));
         match (fail, &failed) {
             ("panic", Err(_)) | ("error", Ok(Err(StoreError::Corrupt { .. }))) => {}
-            ("skip" | "order", Ok(Err(StoreError::Judged { seq: 4, .. }))) => {}
+            ("skip" | "order", Ok(Err(StoreError::Judged { seq, .. }))) if *seq == 4 + more => {}
             _ => panic!("{fail}: {failed:?}"),
         }
         assert_eq!(everything(&mut bench.store.reader().unwrap()), before, "{fail}");
@@ -142,6 +149,45 @@ fn nothing_is_stored_of_a_batch_that_failed_and_the_next_one_is_judged_as_if_it_
         assert!(answers.iter().all(Result::is_ok), "{fail}: {answers:?}");
         assert_eq!(findings(&mut bench.store.reader().unwrap()), Vec::<String>::new());
     }
+}
+
+#[test]
+fn a_long_batch_leaves_what_its_drafts_leave_one_after_the_other() {
+    let drafts: Vec<Value> = (0..200)
+        .map(|nth| match nth % 5 {
+            0 => add("a"),
+            1 => json!({"key": format!("k{nth}"), "expect": 0, "new": format!("S:{nth}")}),
+            2 => json!({"key": "a", "fail": "refuse"}),
+            3 => json!({"key": format!("k{}", nth - 2), "expect": 1}),
+            _ => json!({"key": "b", "add": 3}),
+        })
+        .collect();
+    let (together, apart) = (Bench::new(), Bench::new());
+    let (mut many, mut each) = (together.store.writer().unwrap(), apart.store.writer().unwrap());
+    // The second time, the keys are known and the expectations of the first are wrong.
+    for round in 0..3 {
+        let answers = append(&mut many, &drafts).unwrap();
+        for (draft, answer) in drafts.iter().zip(answers) {
+            let alone = append(&mut each, std::slice::from_ref(draft)).unwrap().pop().unwrap();
+            assert_eq!(
+                answer.map(|entry| (entry.seq, entry.entry_hash)),
+                alone.map(|entry| (entry.seq, entry.entry_hash)),
+                "{round}: {draft}"
+            );
+        }
+        // Somebody else writes in between: what the writer remembers is no longer all there is.
+        for bench in [&together, &apart] {
+            append(&mut Store::open(&OpenOptions::new(bench.path())).unwrap().writer().unwrap(), &[add("a"), add("k1")]).unwrap();
+        }
+    }
+    assert_eq!(everything(&mut together.store.reader().unwrap()), everything(&mut apart.store.reader().unwrap()));
+    let links = |bench: &Bench| -> Vec<(i64, i64, i64, i64)> {
+        let raw = bench.raw();
+        let mut statement = raw.prepare("SELECT prefix, kind, seq, pos FROM links ORDER BY 1, 2, 3, 4").unwrap();
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(links(&together), links(&apart));
+    assert_eq!(findings(&mut together.store.reader().unwrap()), Vec::<String>::new());
 }
 
 #[test]

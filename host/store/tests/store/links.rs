@@ -133,3 +133,26 @@ fn b_27_an_altered_index_is_seen_and_made_anew_from_the_entries() {
         assert_eq!((rows(&bench), reader.link_count(9).unwrap()), (written, 11), "{change}");
     }
 }
+
+#[test]
+fn rows_that_were_moved_are_found_among_the_others_and_in_their_order() {
+    let (bench, hash) = linked();
+    let before = rows(&bench);
+    // The first block of the second level.
+    bench.raw().execute("UPDATE links SET block = 1 << 41 WHERE seq IN (0, 1, 4)", []).unwrap();
+    let mut reader = bench.store.reader().unwrap();
+    for _ in 0..2 {
+        assert_eq!(places(&mut reader, &hash, LinkKind::Is), [(0, 0)]);
+        assert_eq!(places(&mut reader, &hash, LinkKind::Names), [(1, 0), (3, 0), (4, 0)]);
+        let page = reader.links(&hash, LinkKind::Names, None, 2).unwrap();
+        assert_eq!(page, [LinkPlace { seq: 1, pos: 0 }, LinkPlace { seq: 3, pos: 0 }]);
+        assert_eq!(reader.links(&hash, LinkKind::Names, page.last().copied(), 2).unwrap(), [LinkPlace { seq: 4, pos: 0 }]);
+        // The same within one moment, which remembers where to look.
+        reader.begin().unwrap();
+    }
+    reader.end().unwrap();
+    let named = naming("a", &[("cause", hash), ("evidence", blob_hash(b"elsewhere"))]);
+    let records = [record(&named).clone()];
+    assert_eq!(reader.entry_links(1, &records, &[records[0].hash().unwrap()]).unwrap(), (3, true));
+    assert_eq!(rows(&bench), before);
+}
