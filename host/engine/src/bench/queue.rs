@@ -27,7 +27,7 @@ pub struct QueueBench {
     pub behind: u64,
     /// Workers.
     pub workers: NonZeroUsize,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     pub batch: NonZeroUsize,
 }
 
@@ -40,7 +40,7 @@ pub struct QueueFigures {
     pub behind: u64,
     /// Workers.
     pub workers: usize,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     pub batch: usize,
     /// Items per second that were queued as records of a stream.
     pub queued_per_s: f64,
