@@ -3,9 +3,9 @@
 /// Items that are taken before anything is known of them.
 const FIRST: usize = 64;
 /// A batch that took less than this is followed by one twice as large, microseconds.
-const SHORT_US: u64 = 250_000;
+const SHORT_US: u64 = 500_000;
 /// A batch that took more than this is followed by one half as large, microseconds.
-const LONG_US: u64 = 1_000_000;
+const LONG_US: u64 = 2_000_000;
 
 /// The pace of one worker.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ mod tests {
         let (mut pace, mut now) = (Pace::new(), 5);
         let quick: Vec<usize> = (0..4).map(|_| batch(&mut pace, &mut now, 256, 500)).collect();
         assert_eq!(quick, [64, 128, 256, 256]);
-        let slow: Vec<usize> = (0..10).map(|_| batch(&mut pace, &mut now, 256, 2_000_000)).collect();
+        let slow: Vec<usize> = (0..10).map(|_| batch(&mut pace, &mut now, 256, 4_000_000)).collect();
         assert_eq!(slow, [256, 128, 64, 32, 16, 8, 4, 2, 1, 1]);
         assert_eq!(batch(&mut pace, &mut now, 256, 500), 1);
         assert_eq!(batch(&mut pace, &mut now, 256, 500), 2);
