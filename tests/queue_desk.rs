@@ -161,6 +161,37 @@ fn w_05_w_06_w_07_w_08_an_export_has_exactly_the_documented_files() {
     assert_eq!(pilot.refused(&["queue", "export", "none/out"]), "file_missing");
 }
 
+/// W-07, W-51: an export has a lock for what is held, and the lines of what is over apart, its failures still among the failures.
+#[test]
+fn w_07_w_51_an_export_has_a_lock_for_what_is_held_and_apart_what_is_archived() {
+    let pilot = Pilot::new();
+    let poor = pilot.queued(&[json!({"quantity": "999999"})]).remove(0);
+    pilot.work().exits(3);
+    pilot.enact(&["queue", "archive", VOIDED, &poor]).exits(0);
+    let held = pilot.killed_with_an_item("86400");
+    assert_eq!(pilot.refused(&["queue", "archive", &held]), "queue_status");
+    let folder = pilot.scratch.path().join("out");
+    pilot.enact(&["queue", "export", "out"]).exits(0);
+    let files = |name: &str| {
+        let names = std::fs::read_dir(folder.join(name)).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(files("locks"), [format!("{held}.lock")].into());
+    let lock: Value = serde_json::from_slice(&std::fs::read(folder.join(format!("locks/{held}.lock"))).unwrap()).unwrap();
+    assert_eq!((&lock, lock["fence"].as_u64()), (&pilot.item(&held)["lease"], Some(1)));
+    let of = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["queue_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (kept, over) = (of("queue.ndjson"), of("archive/queue.ndjson"));
+    assert!(!kept.is_empty() && kept.iter().all(|id| *id != VOIDED && *id != poor), "{kept:?}");
+    let events = |id: &str| pilot.events(id).len();
+    assert!(over.iter().all(|id| *id == VOIDED || *id == poor), "{over:?}");
+    assert_eq!(over.len(), events(VOIDED) + events(&poor));
+    assert_eq!(of("logs/execution_failures.ndjson"), [poor.clone(), poor.clone()]);
+    assert!(files("by_item").contains(&format!("{held}.json")) && !files("by_item").contains(&format!("{poor}.json")));
+}
+
 /// W-52: what happens is seen by who watches, as it happens, each line once.
 #[test]
 fn w_52_whoever_watches_sees_every_change_once_and_goes_on_where_it_stopped() {

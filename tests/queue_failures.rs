@@ -176,6 +176,33 @@ fn i_36_i_38_i_47_i_48_a_fault_of_the_store_is_tried_again_three_times_and_then_
     pilot.sound();
 }
 
+/// I-37, I-39, I-44: what execution remembers nothing of is pending and is carried out once; what was executed is passed by, though nobody remembers.
+#[test]
+fn i_37_i_39_i_44_an_item_that_is_not_remembered_is_pending_and_one_that_was_executed_never_runs_again() {
+    let pilot = Pilot::new();
+    pilot.work().exits(0);
+    let fresh = pilot.queued(&[json!({})]).remove(0);
+    let sql = pilot.scratch.sql();
+    for table in ["queue_items", "queue_journal", "queue_kept", "queue_counts"] {
+        sql.execute(&format!("DELETE FROM {table}"), []).unwrap();
+    }
+    drop(sql);
+    assert_eq!(pilot.refused(&["queue", "show", &fresh]), "queue_unknown");
+    pilot.enact(&["queue", "rebuild"]).exits(0);
+    let item = pilot.item(&fresh);
+    assert_eq!((&item["status"], &item["attempt_count"], &item["lease"]), (&json!("PENDING"), &json!(0), &Value::Null), "{item:#}");
+    assert_eq!(pilot.events(&fresh), ["queued"]);
+    assert_eq!([WATER, GRANT].map(|id| pilot.events(id)), [["settled"], ["executed"]]);
+    let out = pilot.work().exits(0).out;
+    let executed: Vec<Value> = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    let executed: Vec<&str> =
+        executed.iter().filter(|event| event["event"] == "executed").map(|event| event["queue_id"].as_str().unwrap()).collect();
+    assert_eq!(executed, [fresh.as_str()]);
+    assert_eq!(pilot.enact(&["runs", "--json"]).exits(0).json().as_array().unwrap().len(), 3, "one run for each item, ever");
+    assert_eq!([WATER, GRANT, &fresh].map(|id| pilot.status(id)), ["SETTLED", "SETTLING", "SETTLED"]);
+    pilot.sound();
+}
+
 /// Adopts hooks with workflows of their own: what each answers.
 fn hooks(pilot: &Pilot, settle: &str, fulfill: &str) {
     let mut contract = Pilot::artifact("QC_WST_TRANSFER_V0");

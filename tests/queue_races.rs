@@ -229,6 +229,28 @@ fn w_30_w_36_the_commit_of_a_stale_worker_is_refused_as_a_whole() {
     pilot.sound();
 }
 
+/// W-29, W-30: the number alone. Another holds the same items in the same status, and who held them under the number before is shut out.
+#[test]
+fn w_29_w_30_the_number_alone_shuts_out_who_held_an_item_before() {
+    let pilot = Pilot::new();
+    pilot.queued(&vec![json!({}); 60]);
+    let (child, items) = pilot.stopped_worker("600");
+    // As the row is when another took it over; whether that one goes on is his business.
+    let taken_over = "UPDATE queue_items SET owner = 'w-other', fence = fence + 1, deadline = 9000000000000000 WHERE owner IS NOT NULL";
+    assert_eq!(pilot.scratch.sql().execute(taken_over, []).unwrap(), items.len());
+    let before = pilot.transfers();
+    let events = Pilot::heard(child);
+    assert_eq!(fenced(&events, &items).len(), items.len(), "{events:#?}");
+    for item in &items {
+        let lines = pilot.events(item);
+        assert!(!lines.iter().any(|event| event == "executed"), "{item}: {lines:?}");
+    }
+    let intents: Vec<String> = items.iter().map(|item| item.replace("EXQ", "INT")).collect();
+    let after = pilot.transfers();
+    assert!(intents.iter().all(|intent| !after.contains_key(intent)) && after.len() >= before.len(), "{after:?}");
+    pilot.sound();
+}
+
 /// W-28, W-29: two people start one item at the same moment; the other is told that somebody else has it, or what came of it.
 #[test]
 fn w_28_w_29_of_two_who_start_an_item_at_once_one_carries_it_out() {

@@ -3,6 +3,8 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use enact_core::entry::Record;
+use enact_core::govern::sign;
 use serde_json::{Value, json};
 
 use crate::support::{Ran, Scratch};
@@ -72,6 +74,18 @@ impl City {
 
     fn size(&self) -> usize {
         self.json(&["ledger", "list", "-n", "100000"]).as_array().unwrap().len()
+    }
+
+    /// The record that queues an intent, signed as somebody would who has the key in another place.
+    fn signed(&self, by: &str, id: &str, n: usize) -> Value {
+        let text = std::fs::read_to_string(self.0.path().join(format!(".enact-demo-wst/keys/actors/{by}.key"))).unwrap();
+        let hex = text.split_whitespace().find(|word| word.len() == 64).unwrap();
+        let seed: [u8; 32] = std::array::from_fn(|nth| u8::from_str_radix(&hex[2 * nth..2 * nth + 2], 16).unwrap());
+        let origin = self.json(&["verify"])["origin"].as_str().unwrap().to_owned();
+        let record = json!({"kind": "TRANSITION", "type": "EXECUTION_EVENT", "action": "execution.queued",
+            "subject": format!("Execution:{id}"), "actor": format!("Actor:{by}"), "refs": {}, "consumes": [], "payload": queued(n)});
+        let record: Record = serde_json::from_value(record).unwrap();
+        serde_json::to_value(sign(record, &origin, &ed25519_dalek::SigningKey::from_bytes(&seed)).unwrap()).unwrap()
     }
 
     fn work(&self) -> Vec<Value> {
@@ -186,7 +200,9 @@ fn w_30_a_second_signal_ends_a_worker_at_once() {
     worker.signal("CONT");
     worker.signal("TERM");
     // The two are one if they come before the process has seen the first.
+    let begun = std::time::Instant::now();
     while worker.0.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it waits, however often it is asked");
         std::thread::sleep(std::time::Duration::from_millis(50));
         worker.signal("TERM");
     }
@@ -264,6 +280,51 @@ fn w_41_w_42_a_duplicate_is_answered_with_the_original() {
         let refused = city.refused(&["queue", "add", &twin, "--id", id, "--as", "joan"]);
         assert_eq!(refused["details"]["original"], original, "{refused:#}");
     }
+    assert_eq!(city.size(), size);
+    city.sound();
+}
+
+/// W-41, W-42: a record that was signed elsewhere is no other: once it is queued, once it was carried out it is answered with the original.
+#[test]
+fn w_41_w_42_a_record_signed_elsewhere_and_given_twice_is_answered_with_the_original() {
+    let city = City::busy();
+    city.work();
+    let original = city.json(&["queue", "start", "EXQ-20260418-0", "--as", "joan", "--worker", "worker-one"])["original"].clone();
+    assert_eq!(original["queue_id"], "EXQ-20260418-0");
+    // An intent of its own, not queued yet.
+    let fresh = MORE + 1;
+    for (by, kind, action, subject, payload) in [
+        ("joan", "UNIT_EVENT", "unit.opened", format!("Unit:R-{fresh}"), json!({"project_id": "JWP", "title": "a unit"})),
+        ("desk", "INTENT_EVENT", "intent.created", format!("Intent:INT-20260418-{fresh}"), terms(fresh)),
+        ("ruth", "INTENT_EVENT", "intent.accepted", format!("Intent:INT-20260418-{fresh}"), json!({})),
+    ] {
+        let record = json!({"type": kind, "action": action, "subject": subject, "payload": payload});
+        let file = city.0.file("fresh.json", &record.to_string());
+        city.enact(&["propose", &file, "--as", by, "-q"]).exits(0);
+    }
+    let add = |name: &str, id: &str, n: usize| {
+        let file = city.0.file(name, &city.signed("joan", id, n).to_string());
+        city.enact(&["queue", "add", &file, "--as", "joan", "--json"])
+    };
+    let queued = add("one.json", "EXQ-elsewhere", fresh).exits(0).json();
+    assert_eq!((&queued["queue_id"], &queued["validation"]["validated"]), (&json!("EXQ-elsewhere"), &json!(true)), "{queued:#}");
+    let size = city.size();
+    let again = add("two.json", "EXQ-elsewhere", fresh);
+    assert_eq!((again.code, &again.json()["error"]["code"]), (3, &json!("queue_exists")), "{again:#?}");
+    assert_eq!(city.size(), size);
+    city.work();
+    assert_eq!(city.status("EXQ-elsewhere"), "SETTLED");
+    // Twice, and the same intent under another name; so is an intent that was carried out as an item that was not signed elsewhere.
+    let size = city.size();
+    let said = |id: &str, n: usize| {
+        let refused = add("late.json", id, n);
+        assert_ne!(refused.code, 0, "{refused:#?}");
+        refused.json()["error"]["details"]["original"].clone()
+    };
+    let elsewhere = city.json(&["queue", "start", "EXQ-elsewhere", "--as", "joan", "--worker", "worker-one"])["original"].clone();
+    assert_eq!(elsewhere["queue_id"], "EXQ-elsewhere");
+    assert_eq!([said("EXQ-elsewhere", fresh), said("EXQ-other", fresh)], [elsewhere.clone(), elsewhere]);
+    assert_eq!([said("EXQ-20260418-0", 0), said("EXQ-third", 0)], [original.clone(), original]);
     assert_eq!(city.size(), size);
     city.sound();
 }
@@ -356,6 +417,8 @@ fn w_50_the_bench_of_the_queue_settles_every_item() {
     let figures =
         scratch.enact(&["bench", "queue", "--items", "100", "--behind", "50", "--workers", "2", "--dir", &dir, "--json"]).exits(0).json();
     assert_eq!((&figures["items"], &figures["behind"]), (&json!(100), &json!(50)));
+    let blocks = figures["blocks"].as_array().unwrap();
+    assert_eq!((blocks.len(), &blocks[0]["behind"], &blocks[0]["items"]), (1, &json!(0), &json!(50)));
     assert!(figures["items_per_s"].as_f64().unwrap() > 0.0);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }

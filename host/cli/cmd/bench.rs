@@ -107,7 +107,7 @@ pub(crate) struct QueueArgs {
     /// Workers.
     #[arg(long, default_value_t = count(2))]
     workers: NonZeroUsize,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     #[arg(long, default_value_t = count(WorkOptions::BATCH))]
     batch: NonZeroUsize,
     /// Folder for the scratch workspace: measure the disk you mean.

@@ -32,7 +32,7 @@ pub(crate) struct WorkArgs {
     /// Milliseconds between two looks whether anything has changed, when there is nothing to do.
     #[arg(long, value_name = "MS", default_value_t = WorkOptions::POLL_MS, value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     poll: u64,
-    /// Items taken at a time.
+    /// Items taken at a time, at most: fewer where items are slow.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(WorkOptions::BATCH).unwrap_or(NonZeroUsize::MIN))]
     batch: NonZeroUsize,
     /// Only items under this contract; may be given more than once.

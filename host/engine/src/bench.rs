@@ -4,7 +4,7 @@
 mod queue;
 mod receipts;
 
-pub use queue::{QueueBench, QueueFigures, queue};
+pub use queue::{QueueBench, QueueBlock, QueueFigures, queue};
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

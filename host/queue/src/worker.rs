@@ -279,9 +279,12 @@ impl Worker {
             let items = self.batch.to_run.drain(..).map(|task| task.held).collect();
             return Ask::Release { items, reason: REASON_STOPPED };
         }
-        let held = self.batch.held();
-        if !held.is_empty() && self.now.saturating_add(self.options.lease_us / 2) >= self.batch.deadline {
-            return Ask::Renew { items: held, deadline: self.now.saturating_add(self.options.lease_us) };
+        // The time first: to name all that is held, for each item of a batch, would cost more than the item.
+        if self.now.saturating_add(self.options.lease_us / 2) >= self.batch.deadline {
+            let items = self.batch.held();
+            if !items.is_empty() {
+                return Ask::Renew { items, deadline: self.now.saturating_add(self.options.lease_us) };
+            }
         }
         let all = |tasks: &[Task]| tasks.iter().map(|task| task.held.clone()).collect();
         if let Some(task) = self.batch.to_run.front() {
@@ -361,18 +364,18 @@ impl Worker {
                 }
             }
             (Ask::Commit { .. }, told) => {
-                for task in core::mem::take(&mut batch.ran) {
-                    committed(batch, task, &told);
+                for (nth, task) in core::mem::take(&mut batch.ran).into_iter().enumerate() {
+                    committed(batch, task, nth, &told);
                 }
             }
             (Ask::Settle { .. }, told) => {
-                for task in core::mem::take(&mut batch.to_settle) {
-                    settled(batch, task, &told);
+                for (nth, task) in core::mem::take(&mut batch.to_settle).into_iter().enumerate() {
+                    settled(batch, task, nth, &told);
                 }
             }
             (Ask::BeginSettlement { .. }, told) => {
-                for task in core::mem::take(&mut batch.to_begin) {
-                    settled(batch, task, &told);
+                for (nth, task) in core::mem::take(&mut batch.to_begin).into_iter().enumerate() {
+                    settled(batch, task, nth, &told);
                 }
             }
             (Ask::Fail { items } | Ask::FailSettlement { items }, _) => {
@@ -385,8 +388,8 @@ impl Worker {
     }
 }
 
-fn committed(batch: &mut Batch, task: Task, told: &Told) {
-    match outcome(told, &task) {
+fn committed(batch: &mut Batch, task: Task, nth: usize, told: &Told) {
+    match outcome(told, nth, &task) {
         Ok(Outcome::Done) => batch.go_on(Task { executed: true, ..task }),
         Ok(Outcome::Fenced) => {}
         Ok(Outcome::Conflict) if task.runs < RUNS_MAX => batch.to_run.push_back(task),
@@ -397,8 +400,8 @@ fn committed(batch: &mut Batch, task: Task, told: &Told) {
     }
 }
 
-fn settled(batch: &mut Batch, task: Task, told: &Told) {
-    match outcome(told, &task) {
+fn settled(batch: &mut Batch, task: Task, nth: usize, told: &Told) {
+    match outcome(told, nth, &task) {
         // A duplicate was settled by somebody else, which is as good.
         Ok(Outcome::Done | Outcome::Fenced | Outcome::Duplicate(_)) => {}
         Ok(Outcome::Conflict) => batch.fail(task, Class::Transient, REASON_CONFLICT),
@@ -407,10 +410,11 @@ fn settled(batch: &mut Batch, task: Task, told: &Told) {
     }
 }
 
-/// What was told of one item, or the reason why nothing was.
-fn outcome<'a>(told: &'a Told, task: &Task) -> Result<&'a Outcome, &'a str> {
+/// What was told of one item, or the reason why nothing was. Answers mostly come in the order of the ask.
+fn outcome<'a>(told: &'a Told, nth: usize, task: &Task) -> Result<&'a Outcome, &'a str> {
     let Told::Each(each) = told else { return Err(fault_reason(told)) };
-    each.iter().find(|(id, _)| *id == task.held.id).map(|(_, outcome)| outcome).ok_or(REASON_UNANSWERED)
+    let here = each.get(nth).filter(|(id, _)| *id == task.held.id);
+    here.or_else(|| each.iter().find(|(id, _)| *id == task.held.id)).map(|(_, outcome)| outcome).ok_or(REASON_UNANSWERED)
 }
 
 fn fault_reason(told: &Told) -> &str {

@@ -27,7 +27,7 @@ pub struct QueueBench {
     pub behind: u64,
     /// Workers.
     pub workers: NonZeroUsize,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     pub batch: NonZeroUsize,
 }
 
@@ -40,7 +40,7 @@ pub struct QueueFigures {
     pub behind: u64,
     /// Workers.
     pub workers: usize,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     pub batch: usize,
     /// Items per second that were queued as records of a stream.
     pub queued_per_s: f64,
@@ -58,6 +58,21 @@ pub struct QueueFigures {
     pub bytes_per_item: f64,
     /// Resident memory at the end, MiB.
     pub resident_mib: f64,
+    /// The items behind them, as they were carried out: whether an item costs the same, however many there are.
+    pub blocks: Vec<QueueBlock>,
+}
+
+/// Items that were carried out before those that are measured.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct QueueBlock {
+    /// Items settled before these.
+    pub behind: u64,
+    /// Items of the block.
+    pub items: u64,
+    /// Items per second from READY to SETTLED.
+    pub items_per_s: f64,
+    /// CPU time of the process per 1,000 of these items, s.
+    pub cpu_s_per_1000: f64,
 }
 
 /// How long each part of a load took.
@@ -74,11 +89,13 @@ struct Took {
 /// Measures items from READY to SETTLED, with others behind them. `progress` hears of items that were settled.
 pub fn queue(dir: &Path, bench: &QueueBench, progress: &(dyn Fn(u64) + Sync)) -> Result<QueueFigures> {
     let (engine, _scratch) = workspace(dir, bench)?;
-    let mut at = 0;
+    let (mut at, mut blocks) = (0, Vec::new());
     while at < bench.behind {
-        let block = BLOCK.min(bench.behind - at);
-        carried_out(&engine, bench, at..at + block, progress)?;
-        at += block;
+        let items = BLOCK.min(bench.behind - at);
+        let took = carried_out(&engine, bench, at..at + items, progress)?;
+        let cpu_s_per_1000 = took.cpu.as_secs_f64() * 1_000.0 / items as f64;
+        blocks.push(QueueBlock { behind: at, items, items_per_s: items as f64 / took.settled.as_secs_f64(), cpu_s_per_1000 });
+        at += items;
     }
     let took = carried_out(&engine, bench, at..at + bench.items, progress)?;
     let count = bench.items.max(1) as f64;
@@ -95,6 +112,7 @@ pub fn queue(dir: &Path, bench: &QueueBench, progress: &(dyn Fn(u64) + Sync)) ->
         syncs_per_1000: took.syncs as f64 * 1_000.0 / count,
         bytes_per_item: took.bytes as f64 / count,
         resident_mib: resident_mib(),
+        blocks,
     })
 }
 

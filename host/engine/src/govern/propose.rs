@@ -207,7 +207,8 @@ impl Engine {
         }
     }
 
-    fn completed(&self, actor: &str, key: Option<&SigningKey>, proposed: &[Proposed]) -> Result<(Vec<Record>, Digest)> {
+    /// Records with what is known only now, and the snapshot in force.
+    pub(crate) fn completed(&self, actor: &str, key: Option<&SigningKey>, proposed: &[Proposed]) -> Result<(Vec<Record>, Digest)> {
         let mut reader = self.store().reader()?;
         let moment = reader.moment(None)?;
         let protocol = self.in_force(&moment)?;

@@ -17,7 +17,7 @@ use enact_queue::order::Place;
 use enact_queue::refused::Refused;
 use enact_store::{Committed, Fence, Moment, QueueChange, QueueExpect, Rejection, Work, WorkRefused, WorkRun};
 
-use super::item::{change, contract_of, entry_time, kept, members, see, subject_of};
+use super::item::{contract_of, entry_time, kept, members, see, subject_of, unlined};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::govern::{Appended, Judging, RefusedProposal, Signatures, report, row};
@@ -62,7 +62,7 @@ pub(crate) struct Step {
     pub(crate) how: How,
     /// What is known of it before.
     pub(crate) known: Known,
-    /// The change of the row, with a line that lacks the entry.
+    /// The change of the row. Its line is written once the entry is known.
     pub(crate) change: QueueChange,
 }
 
@@ -70,7 +70,7 @@ impl Step {
     /// A change of an item that is there.
     pub(crate) fn of(expect: QueueExpect, subject: &str, before: &Item, what: Change, known: Known) -> Result<(Self, Item), Refused> {
         let next = before.apply(&what, &known)?;
-        let change = change(expect, &next, &known, Vec::new());
+        let change = unlined(expect, &next, &known, Vec::new());
         let step = Self { subject: subject.to_owned(), before: Some(before.clone()), how: How::Changed(what), known, change };
         Ok((step, next))
     }
@@ -276,7 +276,7 @@ impl Gate<'_> {
         };
         let item = Item::queued(queued.clone()).map_err(super::item::refused_queue)?;
         let known = Known { facts: Facts::default(), mode: Mode::None, now: self.now };
-        let change = change(QueueExpect::Absent, &item, &known, members(&item.kept));
+        let change = unlined(QueueExpect::Absent, &item, &known, members(&item.kept));
         let step = Step { subject: self.record.subject.clone(), before: None, how: How::Queued(queued), known, change };
         Ok(Some((step, item)))
     }
@@ -393,16 +393,19 @@ impl Lines {
             How::Queued(queued) => {
                 let place = Place { entry: committed.seq, ..queued.place };
                 let kept = kept.unwrap_or_else(|| queued.kept.clone());
-                Item::queued(Queued { place, kept, at_us: at, ..queued.clone() }).ok()?
+                // The second, here and below: the item as it was expected, rather than no line.
+                Item::queued(Queued { place, kept, at_us: at, ..queued.clone() }).or_else(|_| Item::queued(queued.clone())).ok()?
             }
             How::Changed(what) => {
                 let before = self.latest.get(&change.row.item).or(step.before.as_ref())?;
+                let expected = what;
                 let mut what = what.clone();
                 if let Some(fact) = fact(&mut what) {
                     fact.entry = committed.seq;
                     fact.kept = kept.unwrap_or_else(|| before.kept.clone());
                 }
-                before.apply(&what, &Known { now: step.known.now.max(at), ..step.known }).ok()?
+                let known = Known { now: step.known.now.max(at), ..step.known };
+                before.apply(&what, &known).or_else(|_| before.apply(expected, &step.known)).ok()?
             }
         };
         let line = next.to_line();

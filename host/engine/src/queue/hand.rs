@@ -145,8 +145,22 @@ impl Engine {
         if proposed.sig.is_none() {
             return self.queue_add(actor, &given);
         }
-        let appended = self.propose(actor, std::slice::from_ref(proposed))?;
         let id = QueueId::parse(given.id.as_deref().unwrap_or_default()).map_err(refused_queue)?;
+        let (records, _) = self.completed(&keys::actor_id(actor)?, None, std::slice::from_ref(proposed))?;
+        let record = records.first().ok_or_else(|| EngineError::Internal { detail: "no record of a proposal".to_owned() })?;
+        // As of a record that is signed here: what was carried out is answered with the original, what was only queued is there already.
+        let before = self.queue_original(record, contract.code(), &ruled)?;
+        if before.is_none() && reader.moment(None)?.get(Space::Subject, &record.subject)?.is_some() {
+            return Err(refused_queue(Refused::Exists));
+        }
+        let appended = match self.propose(actor, std::slice::from_ref(proposed)) {
+            Ok(appended) => appended,
+            Err(EngineError::Refused(mut refused)) => {
+                refused.original = self.queue_original(record, contract.code(), &ruled)?.map(Box::new);
+                return Err(EngineError::Refused(refused));
+            }
+            Err(error) => return Err(error),
+        };
         let validation = self.queue_validate(&id, None)?;
         Ok(Added { queue_id: id.as_str().to_owned(), appended, validation })
     }

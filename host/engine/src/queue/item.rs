@@ -46,7 +46,12 @@ impl Seen {
 
 /// A change of a row, with its line.
 pub(crate) fn change(expect: QueueExpect, next: &Item, known: &Known, kept: Vec<QueueMember>) -> QueueChange {
-    QueueChange { expect, row: row(next, known), kept, event: next.event.as_str().to_owned(), at: known.now, line: next.to_line() }
+    QueueChange { line: next.to_line(), ..unlined(expect, next, known, kept) }
+}
+
+/// The same without its line, which names an entry that is not there yet.
+pub(crate) fn unlined(expect: QueueExpect, next: &Item, known: &Known, kept: Vec<QueueMember>) -> QueueChange {
+    QueueChange { expect, row: row(next, known), kept, event: next.event.as_str().to_owned(), at: known.now, line: String::new() }
 }
 
 /// The row of an item.

@@ -4,6 +4,7 @@
 //! - `gate`: what records mean for the queue; every proposal comes through here, so nothing gets around it.
 //! - `worker`, with `take`, `run`, `commit`, `sight` and `stop`: the driver of the pure worker.
 //! - `original`: what was done already.
+//! - `pace`: how many items are taken at a time.
 //! - `hand`: what people do: add, validate, start, retry, void, archive, settle, fulfill.
 //! - `may`: who may work at all.
 //! - `heard`: items that follow from a record that a listener heard.
@@ -19,6 +20,7 @@ mod heard;
 mod item;
 mod may;
 mod original;
+mod pace;
 mod rebuild;
 mod run;
 mod sight;

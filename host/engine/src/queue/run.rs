@@ -1,7 +1,6 @@
 //! Running what a contract asks for, without committing it: the result waits for the record that speaks of it.
 use enact_core::entry::Record;
 use enact_core::govern::contract::{self, Contract, Hook, RunFacts};
-use enact_core::receipt::RunReceipt;
 use enact_core::state::StateView;
 use enact_queue::retry::Failure;
 use enact_store::{Reader, StoreError, WorkRun};
@@ -90,11 +89,12 @@ impl Engine {
         let commit = prepared.commit;
         let receipt = commit.draft.records.into_iter().next();
         let receipt = receipt.ok_or_else(|| EngineError::Internal { detail: "a run without a receipt".to_owned() })?;
-        let said = RunReceipt::from_record(&receipt).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
+        // The receipt was made of the same report: it need not be read again.
+        let context = prepared.report.context_hash.parse();
         let facts = RunFacts {
-            id: said.run,
+            id: prepared.report.run_id,
             receipt: receipt.hash().map_err(|e| EngineError::Internal { detail: e.to_string() })?,
-            context: said.output,
+            context: context.map_err(|_| EngineError::Internal { detail: "a run without a context hash".to_owned() })?,
             output: prepared.report.payload,
         };
         let run = WorkRun { run: commit.run, reads: commit.reads, writes: commit.writes };

@@ -149,6 +149,7 @@ impl Driver<'_> {
         let now = self.engine.queue_now();
         // A batch is over before the next is taken.
         self.held.clear();
+        let limit = self.pace.next(now, limit);
         self.sight.fresh(now, 0)?;
         let count = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut wanted = Vec::new();
@@ -195,6 +196,7 @@ impl Driver<'_> {
                 Err(error) => return Err(error),
             }
         }
+        self.pace.took(now, taken.len());
         Ok(taken)
     }
 

@@ -20,6 +20,7 @@ use super::class;
 use super::commit::Author;
 use super::item::{Seen, lined, named_contract, see, seen};
 use super::original::{Original, original};
+use super::pace::Pace;
 use super::run::{self, Ran};
 use super::sight::Sight;
 use super::stop::StopSign;
@@ -49,15 +50,15 @@ pub struct WorkOptions {
     pub poll_us: u64,
     /// Only items under these contracts; under any without one.
     pub contracts: Vec<String>,
-    /// Items taken at a time.
+    /// Items taken at a time, at most.
     pub batch: NonZeroUsize,
     /// Length of a lease, microseconds.
     pub lease_us: u64,
 }
 
 impl WorkOptions {
-    /// Items taken at a time unless told otherwise.
-    pub const BATCH: usize = 64;
+    /// Items taken at a time, at most, unless told otherwise.
+    pub const BATCH: usize = 256;
     /// Milliseconds between two looks of an idle worker unless told otherwise.
     pub const POLL_MS: u64 = 200;
 }
@@ -212,6 +213,7 @@ pub(crate) struct Driver<'a> {
     told: &'a (dyn Fn(&WorkEvent) + Sync),
     report: WorkReport,
     pub(super) contracts: Vec<String>,
+    pub(super) pace: Pace,
     poll_us: u64,
     /// The last page of what is to be validated, and what of it was looked at.
     pub(super) listed: BTreeMap<QueueId, QueueItem>,
@@ -248,6 +250,7 @@ impl<'a> Driver<'a> {
             told,
             report: WorkReport::default(),
             contracts: Vec::new(),
+            pace: Pace::new(),
             poll_us: WorkOptions::POLL_MS * 1_000,
             listed: BTreeMap::new(),
             looked_at: BTreeMap::new(),
@@ -483,6 +486,7 @@ impl<'a> Driver<'a> {
     /// no reason to look through the queue either.
     fn wait(&mut self, until: u64, fault: bool) -> Result<()> {
         self.sight.close()?;
+        self.pace.rested();
         let recheck = self.checked.map_or(until, |(_, at)| at.saturating_add(RECHECK_US));
         let until = if fault { until } else { until.max(recheck.min(self.next.unwrap_or(u64::MAX))) };
         loop {

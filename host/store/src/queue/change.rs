@@ -1,6 +1,6 @@
 //! Changing the queue inside a transaction: what is expected is compared, then row, members, counts and line are written together.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
@@ -42,11 +42,15 @@ pub(crate) struct Queue<'c> {
     connection: &'c Connection,
     /// By member, contract, value and status; the member is empty for all items.
     counts: BTreeMap<(String, String, String, String), i64>,
+    /// Items as [`Queue::admits`] found them, until the unit that it was asked about is written.
+    admitted: HashMap<String, QueueItem>,
+    /// Whether any item is counted by a member; `None` until it is asked.
+    any_counted: Option<bool>,
 }
 
 impl<'c> Queue<'c> {
-    pub(crate) const fn new(connection: &'c Connection) -> Self {
-        Self { connection, counts: BTreeMap::new() }
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection, counts: BTreeMap::new(), admitted: HashMap::new(), any_counted: None }
     }
 
     pub(crate) const fn connection(&self) -> &'c Connection {
@@ -60,11 +64,11 @@ impl<'c> Queue<'c> {
     }
 
     /// Whether the fence is the present one and every change finds the item as expected. Writes nothing.
-    pub(crate) fn admits(&self, fence: Option<&Fence>, changes: &[QueueChange]) -> Result<Option<QueueRefused>, StoreError> {
+    pub(crate) fn admits(&mut self, fence: Option<&Fence>, changes: &[QueueChange]) -> Result<Option<QueueRefused>, StoreError> {
+        self.admitted.clear();
         if let Some(Fence { item, fence }) = fence {
-            let found = self.find(item)?;
             let expect = QueueExpect::Is { status: None, fence: Some(*fence) };
-            let found = found.as_ref().map(|found| (&found.row, found.archived));
+            let found = self.admitting(item)?;
             if let Some(refused) = differs(item, &expect, found) {
                 return Ok(Some(refused));
             }
@@ -74,16 +78,23 @@ impl<'c> Queue<'c> {
             let earlier = changes.iter().take(nth).rfind(|earlier| earlier.row.item == *item);
             let refused = match earlier {
                 Some(earlier) => differs(item, &change.expect, Some((&earlier.row, false))),
-                None => {
-                    let found = self.find(item)?;
-                    differs(item, &change.expect, found.as_ref().map(|found| (&found.row, found.archived)))
-                }
+                None => differs(item, &change.expect, self.admitting(item)?),
             };
             if refused.is_some() {
                 return Ok(refused);
             }
         }
         Ok(None)
+    }
+
+    /// An item that is asked about, read once for all questions about a unit and for its first change.
+    fn admitting(&mut self, item: &str) -> Result<Option<(&QueueRow, bool)>, StoreError> {
+        if !self.admitted.contains_key(item)
+            && let Some(found) = self.find(item)?
+        {
+            self.admitted.insert(item.to_owned(), found);
+        }
+        Ok(self.admitted.get(item).map(|found| (&found.row, found.archived)))
     }
 
     pub(crate) fn find(&self, of: &str) -> Result<Option<QueueItem>, StoreError> {
@@ -95,7 +106,12 @@ impl<'c> Queue<'c> {
     /// Writes a change that was admitted. A new item that came with an entry has its place there.
     pub(crate) fn write(&mut self, change: &QueueChange, line: &str, entry: Option<u64>) -> Result<(), StoreError> {
         let row = &change.row;
-        match self.find(&row.item)? {
+        // As it was admitted: nothing is written between that and the first change. A second one finds what the first has left.
+        let found = match self.admitted.remove(&row.item) {
+            Some(found) => Some(found),
+            None => self.find(&row.item)?,
+        };
+        match found {
             Some(found) => self.update(&found, change, line),
             None => match entry {
                 Some(seq) => self.insert(&QueueRow { seq, ..row.clone() }, change, line),
@@ -208,8 +224,11 @@ impl<'c> Queue<'c> {
         Ok(self.connection.last_insert_rowid())
     }
 
-    fn keep(&self, id: i64, kept: &[QueueMember]) -> Result<(), StoreError> {
+    fn keep(&mut self, id: i64, kept: &[QueueMember]) -> Result<(), StoreError> {
         for member in kept {
+            if member.counted {
+                self.any_counted = Some(true);
+            }
             self.connection
                 .prepare_cached(
                     "INSERT INTO queue_kept(item, member, value, counted) VALUES(?1, ?2, ?3, ?4) \
@@ -221,8 +240,18 @@ impl<'c> Queue<'c> {
         Ok(())
     }
 
-    /// Members by which an item is counted, with their values.
-    fn counted(&self, id: i64) -> Result<Vec<(String, String)>, StoreError> {
+    /// Members by which an item is counted, with their values. Where nothing is counted by a member, no item is asked.
+    fn counted(&mut self, id: i64) -> Result<Vec<(String, String)>, StoreError> {
+        let any = match self.any_counted {
+            Some(any) => any,
+            None => {
+                let sql = "SELECT EXISTS(SELECT 1 FROM queue_counts WHERE member > '')";
+                *self.any_counted.insert(self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+            }
+        };
+        if !any {
+            return Ok(Vec::new());
+        }
         let mut statement = self.connection.prepare_cached("SELECT member, value FROM queue_kept WHERE item = ?1 AND counted = 1")?;
         let rows = statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
