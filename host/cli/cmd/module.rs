@@ -14,6 +14,8 @@ use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
 pub(crate) enum ModuleCommand {
     /// Inspect a component without compiling it. Exit code 3 when it would not be admitted.
     Inspect(InspectArgs),
+    /// Write a project of a transform and a side effect in one of five languages.
+    New(super::module_new::NewArgs),
 }
 
 /// What to inspect.
@@ -24,7 +26,10 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn run(ui: &Ui, _global: &Global, command: &ModuleCommand) -> Result<Exit> {
-    let ModuleCommand::Inspect(args) = command;
+    let args = match command {
+        ModuleCommand::Inspect(args) => args,
+        ModuleCommand::New(args) => return super::module_new::run(ui, args),
+    };
     let bytes = std::fs::read(&args.file).map_err(|e| EngineError::file("read", &args.file, e))?;
     let inspection = enact_wasm::inspect(&bytes);
     let admissible = inspection.refusals.is_empty();
