@@ -65,8 +65,10 @@ fn is_name(name: &str) -> bool {
 /// Nothing that is there is ever written over.
 fn refuse_full(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
-        Ok(_) => Err(EngineError::FolderNotEmpty { path: dir.to_owned() }.into()),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(EngineError::FolderNotEmpty { path: dir.to_owned() }.into()),
+        },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(EngineError::file("read", dir, e).into()),
     }
