@@ -37,6 +37,7 @@ mod stream;
 mod support;
 mod survival;
 mod tamper;
+mod templates;
 mod tidy;
 mod trial_balance;
 mod views;

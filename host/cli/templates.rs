@@ -105,7 +105,7 @@ const ASSEMBLYSCRIPT: &[File] = &[
     ("effect/module.ts", text!("assemblyscript/effect/module.ts")),
 ];
 
-/// What one call may use in a project of the language, as its manifests say it: about a hundred times what the vectors need.
+/// What one call may use in a project of the language, as its manifests say it: many times what the vectors need.
 /// Interpreters start with more memory, and each call starts them.
 fn limits(language: Language) -> &'static str {
     match language {
