@@ -44,7 +44,16 @@ impl Host for Stores {
             }
             Request::RegistryLookup { store, key } => Answer::Existing(self.registry.get(&at(store, key)).cloned()),
             Request::TableGet { store, key } => Answer::Document(self.table.get(&at(store, key)).cloned()),
-            other => Answer::Fault(Fault::Unavailable(format!("{other:?}"))),
+            other @ (Request::RegistryRetire { .. }
+            | Request::RegistryCount { .. }
+            | Request::TablePut { .. }
+            | Request::TableRemove { .. }
+            | Request::TableList { .. }
+            | Request::LogAppend { .. }
+            | Request::LogRead { .. }
+            | Request::ClockNow
+            | Request::RandomBytes { .. }
+            | Request::RandomUnique) => Answer::Fault(Fault::Unavailable(format!("{other:?}"))),
         }
     }
 }
