@@ -39,6 +39,7 @@ mod stream;
 mod support;
 mod survival;
 mod tamper;
+mod templates;
 mod tidy;
 mod trial_balance;
 mod views;

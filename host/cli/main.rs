@@ -2,6 +2,7 @@
 mod args;
 mod cmd;
 mod exit;
+mod templates;
 mod ui;
 
 use std::process::ExitCode;

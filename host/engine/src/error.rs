@@ -113,6 +113,10 @@ pub enum EngineError {
     NoAccount { account: String },
     #[error("there is no story `{story}`; there are {stories}")]
     NoStory { story: String, stories: String },
+    #[error("`{name}` cannot name a project")]
+    ProjectName { name: String },
+    #[error("`{}` is not empty", path.display())]
+    FolderNotEmpty { path: PathBuf },
     #[error("no view `{view}` in the protocol in force")]
     NoView { view: String },
     #[error("view `{view}` has no column `{column}`, its columns are {columns}")]
@@ -201,6 +205,8 @@ impl EngineError {
             Self::NoSubject { .. } => "no_subject",
             Self::NoAccount { .. } => "no_account",
             Self::NoSnapshot { .. } => "no_snapshot",
+            Self::ProjectName { .. } => "project_name",
+            Self::FolderNotEmpty { .. } => "folder_not_empty",
             Self::NoView { .. } => "no_view",
             Self::ViewColumn { .. } => "view_column",
             Self::NoStory { .. } => "no_story",
@@ -269,6 +275,8 @@ impl EngineError {
             | Self::NoSubject { .. }
             | Self::NoAccount { .. }
             | Self::NoSnapshot { .. }
+            | Self::ProjectName { .. }
+            | Self::FolderNotEmpty { .. }
             | Self::NoView { .. }
             | Self::ViewColumn { .. }
             | Self::NoStory { .. }
@@ -347,6 +355,10 @@ impl EngineError {
             Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
             Self::NoAccount { .. } => "list them with `enact accounts`".to_owned(),
             Self::NoStory { .. } => "list them with `enact demo`".to_owned(),
+            Self::ProjectName { .. } => {
+                "use up to 64 lower case letters, digits and single dashes, beginning with a letter and not ending with a dash".to_owned()
+            }
+            Self::FolderNotEmpty { .. } => "name a new or empty folder with `--dir`; nothing was written".to_owned(),
             Self::Queue { code: "queue_unknown", .. } => "list them with `enact queue list`".to_owned(),
             Self::Queue { hint, .. } => return hint.map(str::to_owned),
             Self::NoView { .. } => "list them with `enact view`".to_owned(),

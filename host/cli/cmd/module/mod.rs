@@ -6,6 +6,7 @@ mod exchange;
 mod grant;
 mod inspect;
 mod list;
+mod new;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -19,6 +20,8 @@ use crate::ui::Ui;
 pub(crate) enum ModuleCommand {
     /// Inspect a component without compiling it. Exit code 3 when it would not be admitted.
     Inspect(inspect::InspectArgs),
+    /// Write a project of a transform and a side effect in one of five languages.
+    New(new::NewArgs),
     /// Examine a component and propose it: bounds, purity, compilation, its own vectors on two engines.
     Add(admit::AddArgs),
     /// Examine a proposed version again and ratify it: from then on bindings may name it.
@@ -54,6 +57,7 @@ pub(crate) enum ModuleCommand {
 pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<Exit> {
     match command {
         ModuleCommand::Inspect(args) => inspect::run(ui, args),
+        ModuleCommand::New(args) => new::run(ui, args),
         ModuleCommand::Add(args) => admit::add(ui, global, args),
         ModuleCommand::Ratify(args) => admit::ratify(ui, global, args),
         ModuleCommand::Retire(args) => admit::retire(ui, global, args),
