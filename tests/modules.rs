@@ -384,3 +384,46 @@ fn p_06_stats_say_what_each_module_used() {
     };
     assert_eq!(total, fuel(0) + fuel(1), "what the receipts say");
 }
+
+#[test]
+fn p_21_every_built_in_module_answers_alike_compiled_and_interpreted_to_the_unit_of_fuel() {
+    use enact_engine::admission::rehearsal::{Rehearsal, Scenery};
+    use enact_wasm::{Backend, EffectCall, Kind, Limits, Options, Profile, Sandbox};
+    let engines = [Backend::Native, Backend::Pulley].map(|backend| Sandbox::new(&Options { backend, ..Options::default() }).unwrap());
+    let limits = Limits { memory_bytes: 64 << 20, ..Limits::default() };
+    // Whatever they make of it: a success, a violation, another status. What counts is that both make the same of it.
+    let inputs = ["{}", r#"{"key":"jane","value":{"a":1},"record":{"n":"x"},"data":[1,2,3],"id":"x","amount":7}"#, r#"{"key":5}"#];
+    let (mut calls, mut statuses) = (0, std::collections::BTreeSet::new());
+    for (manifest, (name, bytes)) in enact_engine::embedded::manifests().unwrap().iter().zip(enact_engine::embedded::modules()) {
+        assert_eq!(manifest.module, name);
+        let modules = engines.each_ref().map(|engine| engine.admit(bytes, Profile::Strict).unwrap());
+        for code in manifest.codes.keys() {
+            for input in inputs {
+                for operation in ["REGISTER", "LOOKUP", "APPEND", "READ", "GET", "PUT", "SEND"] {
+                    let reports = modules.each_ref().map(|module| match module.kind() {
+                        Kind::Transform => module.transform(&limits, code, input),
+                        Kind::SideEffect => Rehearsal::new(name, &Scenery::default()).unwrap().with("store", |host| {
+                            let call = EffectCall {
+                                capability: code,
+                                operation,
+                                inputs: input,
+                                store: "store",
+                                idempotency_key: "k/0",
+                                grants: &["registry", "table", "log", "clock", "random"].map(str::to_owned),
+                            };
+                            module.side_effect(&limits, &call, host)
+                        }),
+                    });
+                    assert_eq!(reports[0], reports[1], "{name} {code} {operation} {input}");
+                    assert!(reports[0].fuel_used.is_some(), "{name} {code} {operation} {input}: {:?}", reports[0].outcome);
+                    statuses.insert(reports[0].outcome.code().to_owned());
+                    calls += 1;
+                    if modules[0].kind() == Kind::Transform {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(calls > 150, "only {calls} calls: {statuses:?}");
+}
