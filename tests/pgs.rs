@@ -509,7 +509,8 @@ fn pgs_all_transform_vectors_hold_in_the_sandbox() {
             };
             let module =
                 modules.entry(name.clone()).or_insert_with(|| sandbox.admit(bytes[name.as_str()], enact_wasm::Profile::Strict).unwrap());
-            let limits = enact_wasm::Limits { fuel: 500_000_000, memory_bytes: 16 << 20, output_bytes: 1 << 20, host_calls: 0, wall_ms: 10_000 };
+            let limits =
+                enact_wasm::Limits { fuel: 500_000_000, memory_bytes: 16 << 20, output_bytes: 1 << 20, host_calls: 0, wall_ms: 10_000 };
             let text = String::from_utf8(enact_core::canonical::to_bytes(&inputs).unwrap()).unwrap();
             let report = module.transform(&limits, code, &text);
             let enact_wasm::Outcome::Ok { status, outputs } = report.outcome else {

@@ -104,7 +104,12 @@ fn what_if(ui: &Ui, engine: &Engine, args: &AuditArgs, swap: &str) -> Result<Exi
             match found.at.got["differences"].as_array() {
                 Some(differences) => {
                     for d in differences {
-                        ui.line(format!("  {} {BAD}{}{BAD:#} → {GOOD}{}{GOOD:#}", d["at"].as_str().unwrap_or_default(), d["before"], d["after"]))?;
+                        ui.line(format!(
+                            "  {} {BAD}{}{BAD:#} → {GOOD}{}{GOOD:#}",
+                            d["at"].as_str().unwrap_or_default(),
+                            d["before"],
+                            d["after"]
+                        ))?;
                     }
                 }
                 None => ui.line(format!("  before {}\n  after  {}", found.at.expected, found.at.got))?,

@@ -22,8 +22,8 @@ use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
 use crate::live::{flow_time, idempotency_key};
-use crate::trace::Trace;
 use crate::swap::{self, Meter, Swap, Used};
+use crate::trace::Trace;
 use crate::transcript::Step;
 
 /// One difference between the record and a re-execution.
@@ -161,7 +161,8 @@ impl<'a> Auditor<'a> {
         let (run, seq) = (evidence.receipt.run.clone(), evidence.seq);
         // Another module may well use other fuel.
         let fuel_compared = self.swap.is_none() && self.sandbox.fingerprint().digest() == evidence.receipt.engine.to_string();
-        let mut check = Check { auditor: self, evidence: &evidence, fuel_compared, trace: Trace::start(0), asked: None, next: 0, outputs: None };
+        let mut check =
+            Check { auditor: self, evidence: &evidence, fuel_compared, trace: Trace::start(0), asked: None, next: 0, outputs: None };
         let at = flow_time(&evidence.transcript.at);
         let result = interpret(bound, evidence.input.clone(), &at, &mut check);
         let difference = match result {

@@ -316,7 +316,9 @@ impl EngineError {
             Self::ModuleRefused { .. } => "see all refusals with `enact module inspect FILE`".to_owned(),
             Self::ModuleUnfit { reasons, .. } => return reasons.first().and_then(|reason| reason.hint.clone()),
             Self::NotExamined { code, .. } => match code.as_str() {
-                "admission_timeout" | "admission_memory" => "nothing is said about the module; make it smaller, or try a larger machine".to_owned(),
+                "admission_timeout" | "admission_memory" => {
+                    "nothing is said about the module; make it smaller, or try a larger machine".to_owned()
+                }
                 _ => "nothing is said about the module; try again, and report it if it stays so".to_owned(),
             },
             Self::ModuleUnadmitted { module, .. } => {

@@ -147,8 +147,7 @@ impl Engine {
             return Err(EngineError::ModuleRefused { module: other.digest().to_owned(), code: "world".to_owned(), detail });
         }
         let entries = self.served(Some(old), last)?;
-        let swap =
-            Swap { old: old.to_owned(), original, bytes: new, workspace: self.workspace().path().to_owned() };
+        let swap = Swap { old: old.to_owned(), original, bytes: new, workspace: self.workspace().path().to_owned() };
         let auditor = Auditor::swapping(self, u32::try_from(jobs.get()).unwrap_or(1), swap)?;
         let mut report = SwapReport {
             old: old.to_owned(),
@@ -158,7 +157,11 @@ impl Engine {
             inconclusive: Vec::new(),
             diverged: Vec::new(),
             verdict: "EQUAL",
-            not_checked: vec!["inputs that no run had", "what a side effect would be answered today: it was served from transcripts", "fuel"],
+            not_checked: vec![
+                "inputs that no run had",
+                "what a side effect would be answered today: it was served from transcripts",
+                "fuel",
+            ],
         };
         each(self, &auditor, &entries, jobs, |seq, verdict| {
             match verdict {
@@ -182,7 +185,13 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Store`] when the ledger cannot be read.
-    pub fn module_stats(&self, module: Option<&str>, last: Option<u64>, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<StatsReport> {
+    pub fn module_stats(
+        &self,
+        module: Option<&str>,
+        last: Option<u64>,
+        jobs: NonZeroUsize,
+        mut progress: impl FnMut(u64),
+    ) -> Result<StatsReport> {
         let entries = self.served(module, last)?;
         let auditor = Auditor::metering(self, u32::try_from(jobs.get()).unwrap_or(1))?;
         let mut not_replayed = 0;

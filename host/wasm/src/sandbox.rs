@@ -132,8 +132,9 @@ impl Sandbox {
         let component = match &self.0.compiler {
             Some(compiler) => {
                 let compiled = compiler.compile(bytes, profile, self.0.backend)?;
-                cache::deserialize(engine, &compiled)
-                    .ok_or_else(|| AdmissionError::Infrastructure { detail: "what was compiled elsewhere does not fit this engine".to_owned() })?
+                cache::deserialize(engine, &compiled).ok_or_else(|| AdmissionError::Infrastructure {
+                    detail: "what was compiled elsewhere does not fit this engine".to_owned(),
+                })?
             }
             None => Component::from_binary(engine, bytes).map_err(|e| AdmissionError::Compile { detail: format!("{e:#}") })?,
         };

@@ -33,7 +33,8 @@ pub(crate) struct StatsArgs {
 }
 
 pub(super) fn diff(ui: &Ui, global: &Global, args: &DiffArgs) -> Result<Exit> {
-    let (old, new) = (super::call::intake(global, args.old.as_ref(), None, None)?, super::call::intake(global, args.new.as_ref(), None, None)?);
+    let (old, new) =
+        (super::call::intake(global, args.old.as_ref(), None, None)?, super::call::intake(global, args.new.as_ref(), None, None)?);
     let differences = enact_engine::admission::catalog::differences(&old, &new)?;
     if ui.json() {
         ui.document(&differences)?;

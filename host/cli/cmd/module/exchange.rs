@@ -179,12 +179,16 @@ pub(super) fn import(ui: &Ui, global: &Global, args: &ImportArgs) -> Result<Exit
     };
     let name = args.name.clone().unwrap_or_else(|| intake.manifest.module.clone());
     let from = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    super::admit::take_in(ui, global, &super::admit::Taken {
-        by: &args.by,
-        ratify_as: args.ratify_as.as_deref(),
-        name: &name,
-        note: None,
-        intake,
-        provenance: Provenance { file: from, signed_by },
-    })
+    super::admit::take_in(
+        ui,
+        global,
+        &super::admit::Taken {
+            by: &args.by,
+            ratify_as: args.ratify_as.as_deref(),
+            name: &name,
+            note: None,
+            intake,
+            provenance: Provenance { file: from, signed_by },
+        },
+    )
 }

@@ -47,7 +47,8 @@ pub(crate) struct RevokeArgs {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (entity, store) = text.split_once('=').filter(|(entity, store)| !entity.is_empty() && !store.is_empty()).ok_or("write ENTITY=STORE")?;
+    let (entity, store) =
+        text.split_once('=').filter(|(entity, store)| !entity.is_empty() && !store.is_empty()).ok_or("write ENTITY=STORE")?;
     Ok((entity.to_owned(), store.to_owned()))
 }
 

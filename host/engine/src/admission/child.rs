@@ -44,9 +44,8 @@ pub fn serve(input: &mut dyn Read, output: &mut dyn Write) -> std::io::Result<()
     confine();
     let (head, bytes) = (frame(input, HEAD_BYTES_MAX)?, frame(input, super::MODULE_BYTES_MAX)?);
     let question: Question = serde_json::from_slice(&head)?;
-    let (answer, compiled) = answer(&question, &bytes).unwrap_or_else(|e| {
-        (Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }, Vec::new())
-    });
+    let (answer, compiled) = answer(&question, &bytes)
+        .unwrap_or_else(|e| (Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }, Vec::new()));
     write_frame(output, &serde_json::to_vec(&answer)?)?;
     write_frame(output, &compiled)?;
     output.flush()
@@ -105,7 +104,8 @@ fn answer(question: &Question, bytes: &[u8]) -> Result<(Answer, Vec<u8>)> {
 }
 
 fn sandbox(backend: Backend) -> Result<Sandbox> {
-    Sandbox::new(&Options { backend, max_concurrent_calls: 1, ..Options::default() }).map_err(|e| EngineError::Sandbox { detail: e.to_string() })
+    Sandbox::new(&Options { backend, max_concurrent_calls: 1, ..Options::default() })
+        .map_err(|e| EngineError::Sandbox { detail: e.to_string() })
 }
 
 fn compiled(module: &Module) -> Result<Vec<u8>> {
@@ -137,7 +137,10 @@ fn examine(bytes: &[u8], manifest: &Manifest, vectors: &Vectors, vectors_file: O
         (first, second.map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))))
     });
     let not_compiled = |e: AdmissionError| match e.refusal() {
-        Some(r) => (Answer::Refused { reasons: vec![plain(r.code, r.detail.clone(), r.hint().unwrap_or_default())], tried: Vec::new() }, Vec::new()),
+        Some(r) => (
+            Answer::Refused { reasons: vec![plain(r.code, r.detail.clone(), r.hint().unwrap_or_default())], tried: Vec::new() },
+            Vec::new(),
+        ),
         None => (Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }, Vec::new()),
     };
     let (module, second) = match (module, second.transpose()) {

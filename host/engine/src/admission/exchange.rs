@@ -18,8 +18,12 @@ use crate::receipts::dsse::{self, Envelope};
 /// Type of the payload of a signature over a module.
 pub const SIGNED: &str = "application/vnd.enact.module.v1+json";
 /// The parts of an archive, in this order; the first is required.
-const PARTS: [(&str, u64); 4] =
-    [("module.wasm", MODULE_BYTES_MAX), ("manifest.json", SIDE_FILE_BYTES_MAX), ("vectors.json", SIDE_FILE_BYTES_MAX), ("signature.json", SIDE_FILE_BYTES_MAX)];
+const PARTS: [(&str, u64); 4] = [
+    ("module.wasm", MODULE_BYTES_MAX),
+    ("manifest.json", SIDE_FILE_BYTES_MAX),
+    ("vectors.json", SIDE_FILE_BYTES_MAX),
+    ("signature.json", SIDE_FILE_BYTES_MAX),
+];
 
 /// What a signature is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

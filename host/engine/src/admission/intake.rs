@@ -220,7 +220,8 @@ fn same(open: &Open, mut found: Examined, name: &str) -> Result<()> {
     }
     let (a, b) = (serde_json::to_value(proposed).unwrap_or_default(), serde_json::to_value(&found).unwrap_or_default());
     let members = a.as_object().into_iter().flatten().filter(|(key, value)| b.get(key.as_str()) != Some(value));
-    let detail: Vec<String> = members.map(|(key, value)| format!("`{key}` was {value}, is {}", b.get(key.as_str()).unwrap_or(&Value::Null))).collect();
+    let detail: Vec<String> =
+        members.map(|(key, value)| format!("`{key}` was {value}, is {}", b.get(key.as_str()).unwrap_or(&Value::Null))).collect();
     Err(EngineError::AdmissionDiffers { name: name.to_owned(), detail: detail.join("; ") })
 }
 

@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use child::serve;
 pub use intake::{Intake, Provenance, Sources};
 pub use vectors::{Given, Tried, Vector, Vectors};
-pub use warden::{COMMAND, Examination, examine, isolate};
 pub(crate) use warden::compiler;
+pub use warden::{COMMAND, Examination, examine, isolate};
 
 use crate::embedded::AskedLimits;
 

@@ -15,11 +15,11 @@ mod trial;
 mod view;
 
 pub use actors::Held;
-pub(crate) use keys::actor_id;
 pub use book::Ruled;
 pub(crate) use book::{RuleBook, problem};
 pub use decide::{DecideOptions, Outcome, Stopped};
 pub use decisions::{DecisionReport, EffectResult, ExecutionStatus};
+pub(crate) use keys::actor_id;
 pub(crate) use outside::{Components, Signatures};
 pub use proposal::Proposed;
 pub(crate) use proposal::row;

@@ -12,7 +12,8 @@ pub(crate) static PULLEY: LazyLock<Sandbox> =
     LazyLock::new(|| Sandbox::new(&Options { backend: Backend::Pulley, ..Options::default() }).unwrap());
 
 /// Small limits, so that hostile guests meet them soon.
-pub(crate) const LIMITS: Limits = Limits { fuel: 20_000_000, memory_bytes: 4 << 20, output_bytes: 64 << 10, host_calls: 50, wall_ms: 10_000 };
+pub(crate) const LIMITS: Limits =
+    Limits { fuel: 20_000_000, memory_bytes: 4 << 20, output_bytes: 64 << 10, host_calls: 50, wall_ms: 10_000 };
 
 /// Memory, allocator and `$answer`. Bytes 1024.. say SUCCESS, from 2048 on data of the guest may lie.
 const RUNTIME: &str = r#"
