@@ -40,3 +40,4 @@ mod tamper;
 mod tidy;
 mod trial_balance;
 mod views;
+mod world;

@@ -69,7 +69,7 @@ impl From<HttpResponse> for GuestResponse {
     }
 }
 
-/// `http.request`: nothing of it is copied before its bounds were looked at.
+/// `http.call`: nothing of it is copied before its bounds were looked at.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct GuestRequest {
