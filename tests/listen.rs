@@ -16,7 +16,7 @@ const RECORDS: usize = 40;
 
 /// A pack with one statement that anybody registered may make, and a listener that puts each into an outbox.
 pub(crate) fn noted() -> Scratch {
-    prepared(|_| {}, |_| {})
+    prepared(|_, _| {}, |_| {})
 }
 
 /// The same after something was done to the workspace and to the artifacts.

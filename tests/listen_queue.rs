@@ -46,7 +46,7 @@ fn changed(change: impl Fn(&mut Value)) -> Scratch {
             "execute": {"run": "$.run.id"}, "settlement": {"mode": "none"}, "trigger": {"roles": ["clerk"]}}),
     ];
     let scratch = prepared(
-        |workspace| {
+        |_, workspace| {
             for artifact in &artifacts {
                 workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
             }

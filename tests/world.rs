@@ -153,7 +153,7 @@ fn b_32_http_reaches_what_a_row_names_and_every_way_around_it_is_refused_recorde
     ];
     let mut private = row(peer.port, "/v1");
     private["headers"] = json!({"authorization": "Bearer {{secret:TOKEN}}"});
-    private["timeout_ms"] = json!(700);
+    private["timeout_ms"] = json!(2_000);
     let mut public = row(peer.port, "/v1");
     (public["host"], public["private"]) = (json!("localhost"), json!(false));
     let guests: Vec<Ask> = asks.iter().map(|(ask, _)| ask.clone()).collect();

@@ -63,7 +63,7 @@ fn plain_url(text: &str) -> Result<Url, Fault> {
         return invalid("it names no peer by `http` or `https`");
     }
     if !url.username().is_empty() || url.password().is_some() || text.contains('#') {
-        return invalid("it has a user or a fragment");
+        return invalid("it has credentials or a fragment");
     }
     let path = url.path();
     let lower = path.to_ascii_lowercase();
