@@ -43,3 +43,4 @@ mod templates;
 mod tidy;
 mod trial_balance;
 mod views;
+mod world;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::imports::Imports as Backend;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::memory::MemoryHost as Backend;
-use crate::{Call, Document, Expect, Fault};
+use crate::{Call, Document, Expect, Fault, Files, Http};
 
 /// One call and the host behind it.
 #[derive(Debug)]
@@ -217,5 +217,17 @@ impl Random<'_> {
     /// Whatever the host answers instead.
     pub fn unique(&mut self) -> Result<Vec<u8>, Fault> {
         self.backend.random_unique()
+    }
+}
+
+impl Context<'_> {
+    /// Peers by HTTP, those that the binding's rows name.
+    pub const fn http(&mut self) -> Http<'_> {
+        Http { backend: self.backend }
+    }
+
+    /// Files, of the folders that the binding's rows name.
+    pub const fn files(&mut self) -> Files<'_> {
+        Files { backend: self.backend }
     }
 }

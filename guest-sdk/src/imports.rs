@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Document, Expect, Fault};
+use crate::{Document, Expect, Fault, HttpCall, HttpResponse};
 
 /// The real host. Zero-sized: its state is on the other side.
 #[derive(Debug)]
@@ -218,5 +218,63 @@ impl Imports {
         let area = ask!(NARROW, import_unique());
         // SAFETY: as above.
         Ok(unsafe { taken_bytes(area.word(4), area.word(8)) })
+    }
+}
+
+import!("enact:capability/http@0.1.0" {
+    "request" => import_request(
+        method: *const u8, method_len: usize, url: *const u8, url_len: usize, headers: *const [usize; 4], headers_len: usize,
+        body: *const u8, body_len: usize,
+    );
+});
+import!("enact:capability/files@0.1.0" {
+    "read" => import_file(path: *const u8, path_len: usize);
+    "list" => import_folder(path: *const u8, path_len: usize);
+});
+
+#[allow(clippy::unused_self, reason = "the same methods have a state in `MemoryHost`")]
+impl Imports {
+    pub(crate) fn http_request(&mut self, call: &HttpCall<'_>) -> Result<HttpResponse, Fault> {
+        let HttpCall { method, url, headers, body } = *call;
+        let words = |&(name, value): &(&str, &str)| {
+            [name.as_ptr().expose_provenance(), name.len(), value.as_ptr().expose_provenance(), value.len()]
+        };
+        let headers: Vec<[usize; 4]> = headers.iter().map(words).collect();
+        let area = ask!(
+            NARROW,
+            import_request(
+                method.as_ptr(),
+                method.len(),
+                url.as_ptr(),
+                url.len(),
+                headers.as_ptr(),
+                headers.len(),
+                body.as_ptr(),
+                body.len(),
+            )
+        );
+        // The status takes two bytes of a word; then come two lists.
+        let status = u16::from_le_bytes([area.0[NARROW], area.0[NARROW + 1]]);
+        let headers = elements(area.word(8), area.word(12), 16, |at| {
+            // SAFETY: the host wrote the whole element; each string is taken once.
+            unsafe { (taken_text(at.read(), at.add(1).read()), taken_text(at.add(2).read(), at.add(3).read())) }
+        });
+        // SAFETY: the host wrote this block; it is taken once.
+        let body = unsafe { taken_bytes(area.word(16), area.word(20)) };
+        Ok(HttpResponse { status, headers, body })
+    }
+
+    pub(crate) fn files_read(&mut self, path: &str) -> Result<Vec<u8>, Fault> {
+        let area = ask!(NARROW, import_file(path.as_ptr(), path.len()));
+        // SAFETY: the host wrote this block; it is taken once.
+        Ok(unsafe { taken_bytes(area.word(4), area.word(8)) })
+    }
+
+    pub(crate) fn files_list(&mut self, path: &str) -> Result<Vec<String>, Fault> {
+        let area = ask!(NARROW, import_folder(path.as_ptr(), path.len()));
+        Ok(elements(area.word(4), area.word(8), 8, |at| {
+            // SAFETY: the host wrote the whole element; each string is taken once.
+            unsafe { taken_text(at.read(), at.add(1).read()) }
+        }))
     }
 }

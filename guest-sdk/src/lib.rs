@@ -16,6 +16,7 @@ mod context;
 mod export;
 mod fault;
 mod host;
+mod outside;
 
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -33,6 +34,7 @@ pub use fault::Fault;
 pub use host::{Call, Document, Expect};
 #[cfg(not(target_arch = "wasm32"))]
 pub use memory::MemoryHost;
+pub use outside::{Files, Http, HttpCall, HttpResponse};
 
 pub use serde;
 pub use serde_json;

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::{Document, Expect, Fault};
+use crate::{Document, Expect, Fault, HttpCall, HttpResponse};
 
 /// What the clock says until a test sets it.
 const FIRST_INSTANT: &str = "2026-01-02T03:04:05.678901";
@@ -18,6 +18,9 @@ pub struct MemoryHost {
     now: Option<String>,
     given: u128,
     fault: Option<Fault>,
+    peers: BTreeMap<String, HttpResponse>,
+    requests: Vec<(String, String, Vec<u8>)>,
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl MemoryHost {
@@ -53,6 +56,22 @@ impl MemoryHost {
     #[must_use]
     pub fn log(&self, store: &str) -> &[String] {
         self.logs.get(store).map_or(&[], Vec::as_slice)
+    }
+
+    /// What a peer answers at a URL; any other is denied.
+    pub fn set_peer(&mut self, url: &str, response: HttpResponse) {
+        self.peers.insert(url.to_string(), response);
+    }
+
+    /// Method, URL and body of each request that was sent, first to last.
+    #[must_use]
+    pub fn requests(&self) -> &[(String, String, Vec<u8>)] {
+        &self.requests
+    }
+
+    /// Puts a file at a path; any other is not there.
+    pub fn set_file(&mut self, path: &str, content: &[u8]) {
+        self.files.insert(path.to_string(), content.to_vec());
     }
 
     fn up(&self) -> Result<(), Fault> {
@@ -144,6 +163,28 @@ impl MemoryHost {
     }
 }
 
+impl MemoryHost {
+    pub(crate) fn http_request(&mut self, call: &HttpCall<'_>) -> Result<HttpResponse, Fault> {
+        self.up()?;
+        let response = self.peers.get(call.url).cloned().ok_or_else(|| Fault::Denied("http".to_string()))?;
+        self.requests.push((call.method.to_string(), call.url.to_string(), call.body.to_vec()));
+        Ok(response)
+    }
+
+    pub(crate) fn files_read(&mut self, path: &str) -> Result<Vec<u8>, Fault> {
+        self.up()?;
+        self.files.get(path).cloned().ok_or_else(|| Fault::Unavailable("files: not found".to_string()))
+    }
+
+    pub(crate) fn files_list(&mut self, path: &str) -> Result<Vec<String>, Fault> {
+        self.up()?;
+        let below = self.files.keys().filter_map(|file| file.strip_prefix(path)?.strip_prefix('/'));
+        let mut names: Vec<String> = below.map(|rest| rest.split_inclusive('/').next().unwrap_or_default().to_string()).collect();
+        names.dedup();
+        Ok(names)
+    }
+}
+
 /// Whether a document at `version` (0 = there is none) meets the expectation.
 const fn holds(version: u64, expect: Expect) -> bool {
     match expect.wire() {
@@ -177,6 +218,23 @@ mod tests {
         assert_eq!(host.table_remove("s", "k", Expect::Version(1)), Ok(false));
         assert_eq!(host.table_put("s", "k", "c", Expect::Any), Ok(Some(3)));
         assert_eq!(host.table("s")["k"].value, "c");
+    }
+
+    #[test]
+    fn a_peer_answers_where_it_was_put_and_files_are_listed_by_folder() {
+        let mut host = MemoryHost::new();
+        let made = HttpResponse { status: 201, headers: Vec::new(), body: b"made".to_vec() };
+        host.set_peer("https://a/b", made.clone());
+        let call = HttpCall { method: "POST", url: "https://a/b", headers: &[], body: b"x" };
+        assert_eq!(host.http_request(&call), Ok(made));
+        assert_eq!(host.http_request(&HttpCall { url: "https://a/c", ..call }), Err(Fault::Denied("http".into())));
+        assert_eq!(host.requests(), [("POST".into(), "https://a/b".into(), b"x".to_vec())]);
+        for path in ["in/a", "in/b/c", "in/b/d", "inner/e"] {
+            host.set_file(path, path.as_bytes());
+        }
+        assert_eq!(host.files_list("in"), Ok(alloc::vec!["a".into(), "b/".into()]));
+        assert_eq!(host.files_read("in/b/c"), Ok(b"in/b/c".to_vec()));
+        assert!(matches!(host.files_read("in/b"), Err(Fault::Unavailable(_))));
     }
 
     #[test]

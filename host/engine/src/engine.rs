@@ -1,7 +1,7 @@
 //! The engine of one workspace: binds workflows, executes runs, commits them, runs many at once.
 //!
 //! A run is optimistic: it reads, stages its writes, and its commit validates what it read. Where that no longer holds,
-//! nothing was committed and the run is executed again; it has not touched the world.
+//! nothing was committed and the run is executed again; what it has sent outside is not sent again, but answered as it was.
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,7 @@ use crate::error::{EngineError, Result};
 use crate::govern::RuleBook;
 use crate::interpret::Interrupt;
 use crate::live::{Context, Prepared, execute};
+use crate::reach::Reach;
 use crate::report::{EntryReport, RunReport};
 use crate::sources::{Sources, System, run_id, time_text};
 use crate::workspace::Workspace;
@@ -79,6 +80,7 @@ pub struct Engine {
     sources: Arc<dyn Sources>,
     book: RuleBook,
     gate: Gate,
+    reach: Reach,
 }
 
 type BindingKey = (String, Option<String>, BTreeMap<String, String>);
@@ -113,6 +115,7 @@ impl Engine {
             .digest()
             .parse()
             .map_err(|_| EngineError::Sandbox { detail: "the fingerprint is not a digest".to_owned() })?;
+        let reach = Reach::new(workspace.path());
         Ok(Self {
             workspace,
             store,
@@ -127,6 +130,7 @@ impl Engine {
             sources,
             book: RuleBook::default(),
             gate: Gate::default(),
+            reach,
         })
     }
 
@@ -169,6 +173,10 @@ impl Engine {
     /// The key that signs checkpoints and exported receipts.
     pub(crate) fn ledger_key(&self) -> &SigningKey {
         &self.key
+    }
+
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     pub(crate) fn book(&self) -> &RuleBook {
@@ -275,6 +283,7 @@ impl Engine {
             node: &self.workspace.config().node,
             engine: &self.fingerprint,
             sources: &*self.sources,
+            reach: &self.reach,
         };
         let mut tries = 1;
         loop {
@@ -297,15 +306,16 @@ impl Engine {
 
     /// One durable commit for a batch of executed runs; answers in the order of the batch.
     pub(crate) fn commit(&self, batch: Vec<Prepared>) -> Result<Vec<Result<RunReport, Refused>>> {
-        let (commits, mut reports): (Vec<Commit>, Vec<RunReport>) = batch.into_iter().map(|p| (p.commit, p.report)).unzip();
+        let (commits, mut runs): (Vec<Commit>, Vec<_>) = batch.into_iter().map(|p| (p.commit, (p.report, p.sent))).unzip();
         let mut guard = lock(&self.writer);
         let writer = self.writer(&mut guard)?;
         let origin = &self.workspace.config().origin;
         let sign = |head: &Head| note::sign(origin, head.size, &head.root(), &self.key);
         let answers = writer.append(&commits, &time_text(self.sources.now_micros()), &sign)?;
         drop(guard);
-        let answers = answers.into_iter().zip(reports.drain(..)).map(|(answer, mut report)| match answer {
+        let answers = answers.into_iter().zip(runs.drain(..)).map(|(answer, (mut report, sent))| match answer {
             Ok(committed) => {
+                self.reach.settle(&report.run_id, &sent);
                 report.entry = EntryReport { seq: committed.seq, hash: committed.entry_hash.to_string() };
                 Ok(report)
             }

@@ -21,6 +21,7 @@ mod live;
 pub mod offline;
 mod pool;
 pub mod queue;
+mod reach;
 pub mod receipts;
 pub mod report;
 pub mod sources;
@@ -36,5 +37,6 @@ pub use engine::{Engine, EngineOptions, PAYLOAD_BYTES_MAX, RunRequest, checked_p
 pub use error::{EngineError, Kind, Result};
 pub use examine::{AuditOptions, AuditReport};
 pub use pool::Load;
+pub use reach::{OpenIntent, Outside};
 pub use report::{EntryReport, ExitReport, RunReport};
 pub use verify::{CheckReport, VerifyReport};

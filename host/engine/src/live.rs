@@ -1,4 +1,6 @@
 //! A live run: the dispatcher that really calls, and the evidence turned into one commit.
+use std::time::Duration;
+
 use enact_core::entry::{Draft, Local};
 use enact_core::hash::{Digest, blob_hash, context_hash};
 use enact_core::receipt::{Admission, AdmissionFinding, Exit, ExitClass, RunReceipt};
@@ -7,12 +9,14 @@ use enact_flow::traverse::{AdmitAsk, Class, Event, EventMatch, StepAsk};
 use enact_store::stage::{Mark, Stage, Staged};
 use enact_store::state::StateRead;
 use enact_store::{Commit, RunRow};
+use enact_wasm::limits::CALL_TIMEOUT_MS;
 use enact_wasm::{CallReport, EffectCall};
 
 use crate::bound::{Bound, BoundTarget};
 use crate::engine::Job;
 use crate::error::{EngineError, Result};
 use crate::interpret::{Dispatch, Execution, Interrupt, interpret};
+use crate::reach::{Outside, Reach};
 use crate::report::{EntryReport, ExitReport, RunReport};
 use crate::sources::{Sources, time_text};
 use crate::trace::Trace;
@@ -25,6 +29,8 @@ pub(crate) struct Prepared {
     pub(crate) commit: Commit,
     /// The report; its entry is filled in by the commit.
     pub(crate) report: RunReport,
+    /// Keys of what it has sent outside.
+    pub(crate) sent: Vec<String>,
 }
 
 /// What is the same for every run of a process.
@@ -33,6 +39,7 @@ pub(crate) struct Context<'a> {
     pub(crate) node: &'a str,
     pub(crate) engine: &'a Digest,
     pub(crate) sources: &'a dyn Sources,
+    pub(crate) reach: &'a Reach,
 }
 
 /// Executes a run against the state behind `state` and prepares its commit; nothing is visible to anyone yet.
@@ -44,15 +51,19 @@ pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mu
         run_id,
         stage: Stage::new(state),
         sources: context.sources,
+        reach: context.reach,
+        sent: Vec::new(),
         trace: Trace::start(started),
         admission: None,
         roots: bound.event_stores(),
         before_call: None,
     };
     let execution = interpret(bound, payload.clone(), &flow_time(&at), &mut live)?;
+    let sent = live.sent;
     let staged = live.stage.finish().map_err(|e| Interrupt::Engine(e.into()))?;
     let evidence = Gathered { input: input.clone(), execution, trace: live.trace, admission: live.admission, staged };
-    prepare(context, bound, run_id, &at, evidence, attempt).map_err(Interrupt::Engine)
+    let prepared = prepare(context, bound, run_id, &at, evidence, attempt).map_err(Interrupt::Engine)?;
+    Ok(Prepared { sent, ..prepared })
 }
 
 /// The form in which artifacts see the time: `+00:00`, not `Z`.
@@ -64,6 +75,8 @@ struct Live<'a, 'r, S: StateRead> {
     run_id: &'a str,
     stage: Stage<'r, S>,
     sources: &'a dyn Sources,
+    reach: &'a Reach,
+    sent: Vec<String>,
     trace: Trace,
     admission: Option<Admission>,
     roots: &'a [Option<String>],
@@ -112,8 +125,15 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
             grants: &target.target().grants,
         };
         self.before_call = Some(self.stage.mark());
-        let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources };
-        Ok(module.side_effect(target.limits(), &call, &mut world))
+        let granted = target.target();
+        // The clock on the wall goes on while a peer is waited for.
+        let wall = Duration::from_millis(target.limits().wall_ms.min(CALL_TIMEOUT_MS));
+        let at = time_text(self.sources.now_micros());
+        let outside = Outside::new(self.reach, &granted.http, &granted.files, self.run_id, &key, at, wall);
+        let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources, outside: Some(outside) };
+        let report = module.side_effect(target.limits(), &call, &mut world);
+        self.sent.extend(world.outside.into_iter().flat_map(Outside::sent));
+        Ok(report)
     }
 
     fn finished(&mut self, _ask: &StepAsk, step: &Step, _outputs: &str) -> Result<(), Interrupt> {
@@ -223,7 +243,7 @@ fn prepare(context: &Context<'_>, bound: &Bound, run_id: &str, at: &str, gathere
         reads,
         writes,
     };
-    Ok(Prepared { commit, report })
+    Ok(Prepared { commit, report, sent: Vec::new() })
 }
 
 fn exit_class(class: Class) -> ExitClass {

@@ -1,9 +1,10 @@
-//! What a side effect may touch: staged host stores, the clock, randomness. Each request is checked against the step's grants
-//! by the sandbox before it reaches this place; nothing here can write to a ledger.
+//! What a side effect may touch: staged host stores, the clock, randomness, and what its binding's rows name outside. Each request is
+//! checked against the step's grants by the sandbox before it reaches this place; nothing here can write to a ledger.
 use enact_store::stage::{Stage, StageError};
 use enact_store::state::StateRead;
 use enact_wasm::{Answer, Document, Fault, Host, Request};
 
+use crate::reach::Outside;
 use crate::sources::{Sources, clock_text};
 
 /// Answers requests about stores; `None` for a request that is about something else.
@@ -23,7 +24,12 @@ pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request) -
             .map(|rows| Answer::Documents(rows.into_iter().map(|(key, version, value)| (key, Document { version, value })).collect())),
         Request::LogAppend { store, value } => stage.append(store, value).map(|()| Answer::Done),
         Request::LogRead { store, from, limit } => stage.read(store, *from, u64::from(*limit)).map(Answer::Records),
-        Request::ClockNow | Request::RandomBytes { .. } | Request::RandomUnique => return None,
+        Request::ClockNow
+        | Request::RandomBytes { .. }
+        | Request::RandomUnique
+        | Request::HttpRequest { .. }
+        | Request::FilesRead { .. }
+        | Request::FilesList { .. } => return None,
     };
     Some(answer.unwrap_or_else(|e| Answer::Fault(fault(&e))))
 }
@@ -43,6 +49,8 @@ pub struct World<'a, 'r, S: StateRead> {
     pub store: &'a str,
     /// Time and randomness.
     pub sources: &'a dyn Sources,
+    /// Peers and folders; none where nothing may be touched, such as in a rehearsal.
+    pub outside: Option<Outside<'a>>,
 }
 
 impl<S: StateRead> Host for World<'_, '_, S> {
@@ -52,6 +60,10 @@ impl<S: StateRead> Host for World<'_, '_, S> {
         }
         if let Some(answer) = answer_store(self.stage, request) {
             return answer;
+        }
+        if let Request::HttpRequest { .. } | Request::FilesRead { .. } | Request::FilesList { .. } = request {
+            let answer = self.outside.as_mut().and_then(|outside| outside.call(request));
+            return answer.unwrap_or_else(|| Answer::Fault(Fault::Unavailable("there is no world outside of a run".to_owned())));
         }
         if let Request::ClockNow = request {
             return Answer::Text(clock_text(self.sources.now_micros()));
@@ -63,5 +75,11 @@ impl<S: StateRead> Host for World<'_, '_, S> {
             self.sources.unique().map(|bytes| bytes.to_vec())
         };
         drawn.map_or_else(|| Answer::Fault(Fault::Unavailable("no randomness".to_owned())), Answer::Bytes)
+    }
+
+    fn refused(&mut self, request: &Request, _: &Answer) {
+        if let (Request::HttpRequest { .. }, Some(outside)) = (request, &mut self.outside) {
+            outside.passed();
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Built by `bind`, walked by `traverse`, never changed. It is what makes a run independent of files (P-05, P-08).
 
-use crate::artifact::{Admission, ExitNode, OnResult};
+use crate::artifact::{Admission, ExitNode, FileGrant, HttpGrant, OnResult};
 use crate::dag::{Dag, NodeType};
 use crate::expr::Expr;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -76,6 +76,12 @@ pub struct Target {
     pub store: String,
     /// The host interfaces granted, sorted.
     pub grants: Vec<String>,
+    /// The peers that `http` reaches. Left out of a plan that names none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
+    /// The folders that `files` reaches, with all parameters filled in; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileGrant>,
     /// Bounds of each call.
     pub limits: Limits,
     /// The statuses that the capability may return, sorted.

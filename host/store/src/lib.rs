@@ -9,6 +9,7 @@
 //! - [`Reader::links`] finds the records that are, or name, a digest: the way along a chain of receipts, in both directions.
 //! - [`Writer::append_executions`] is the same for entries that carry decisions out, each with its [`Execution`].
 //! - The execution queue (`queue_*` of [`Writer`] and [`Reader`]): rows and lines that the caller gives, changed by compare and set.
+//! - [`Outbound`] is a file beside the ledger: what is about to leave this machine, durable before it does.
 //! - [`StateRead`] is what the host stores hold; [`Fold`] holds the same in memory for an audit.
 //! - [`stage::Stage`] answers a capability's store calls with read-your-writes and collects the read set and the write set.
 //!
@@ -34,6 +35,7 @@ mod listeners;
 mod model;
 mod number;
 mod open;
+mod outbound;
 mod queue;
 mod reader;
 mod refusals;
@@ -58,6 +60,7 @@ pub use model::{
     StoredRun, Write,
 };
 pub use open::{Create, OpenOptions, Store};
+pub use outbound::{Begun, Intent, Outbound, Unsettled};
 pub use queue::{
     EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueHealth, QueueHolder, QueueItem,
     QueueLease, QueueLine, QueueMember, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,

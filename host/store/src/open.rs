@@ -356,7 +356,7 @@ fn read_only(options: &OpenOptions) -> Result<Connection, StoreError> {
 }
 
 /// A connection with everything that is the same for all: nothing stored in the file may run code, and damage is looked for.
-fn connect(options: &OpenOptions, flags: OpenFlags) -> Result<Connection, StoreError> {
+pub(crate) fn connect(options: &OpenOptions, flags: OpenFlags) -> Result<Connection, StoreError> {
     // One connection is used by one thread at a time, which the borrow checker sees to.
     let connection =
         Connection::open_with_flags(&options.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|e| at(e.into(), options))?;
@@ -384,7 +384,7 @@ fn tune(connection: &Connection, options: &OpenOptions) -> Result<(), StoreError
 }
 
 /// Switches to a write-ahead log, once in the life of a file. The switch does not wait for locks by itself.
-fn write_ahead(connection: &Connection, options: &OpenOptions) -> Result<(), StoreError> {
+pub(crate) fn write_ahead(connection: &Connection, options: &OpenOptions) -> Result<(), StoreError> {
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(|e| at(e.into(), options))?;
     if mode == "wal" {
         return Ok(());

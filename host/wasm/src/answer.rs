@@ -1,7 +1,7 @@
 //! The types of the WIT contract as they cross the boundary, and how an [`Answer`] becomes one of them.
-use wasmtime::component::{ComponentType, Lift, Lower};
+use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
 
-use crate::transcript::{Answer, Document, Fault};
+use crate::transcript::{Answer, Document, Fault, HttpResponse};
 
 /// `transform.call`
 #[derive(ComponentType, Lower)]
@@ -51,6 +51,32 @@ pub(crate) enum GuestFault {
 pub(crate) struct GuestDocument {
     version: u64,
     value: String,
+}
+
+/// `http.response`
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct GuestResponse {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl From<HttpResponse> for GuestResponse {
+    fn from(response: HttpResponse) -> Self {
+        let HttpResponse { status, headers, body } = response;
+        Self { status, headers, body }
+    }
+}
+
+/// `http.call`: nothing of it is copied before its bounds were looked at.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct GuestRequest {
+    pub(crate) method: WasmStr,
+    pub(crate) url: WasmStr,
+    pub(crate) headers: WasmList<(WasmStr, WasmStr)>,
+    pub(crate) body: WasmList<u8>,
 }
 
 impl From<Document> for GuestDocument {
@@ -109,4 +135,5 @@ answers! {
     Vec<String>: Answer::Records(found) => found;
     String: Answer::Text(text) => text;
     Vec<u8>: Answer::Bytes(bytes) => bytes;
+    GuestResponse: Answer::Response(response) => response.into();
 }

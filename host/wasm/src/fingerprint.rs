@@ -116,6 +116,12 @@ fn bounds() -> String {
         limits::LIST_MAX,
         limits::RANDOM_BYTES_MAX,
         limits::OUTPUT_DEPTH_MAX,
+        limits::BODY_BYTES_MAX,
+        limits::HEADER_BYTES_MAX,
+        limits::HEADERS_MAX,
+        limits::URL_BYTES_MAX,
+        limits::METHOD_BYTES_MAX,
+        limits::PATH_BYTES_MAX,
     ]))
 }
 

@@ -4,12 +4,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
-use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Linker, Lower, WasmStr};
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Linker, Lower, WasmList, WasmStr};
 use wasmtime::{StoreContextMut, Trap};
 
-use crate::answer::{FromAnswer, GuestDocument, Returned, returned};
+use crate::answer::{FromAnswer, GuestDocument, GuestRequest, GuestResponse, Returned, returned};
 use crate::call::CallState;
-use crate::limits::{HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, RANDOM_BYTES_MAX, STORE_BYTES_MAX, TRANSCRIPT_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{
+    BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, METHOD_BYTES_MAX, PATH_BYTES_MAX,
+    RANDOM_BYTES_MAX, STORE_BYTES_MAX, TRANSCRIPT_BYTES_MAX, URL_BYTES_MAX, VALUE_BYTES_MAX,
+};
 use crate::outcome::{BoundCode, Classified, InfraCode, TrapCode};
 use crate::transcript::{Answer, Fault, Host, HostCall, Request};
 
@@ -20,7 +23,7 @@ pub(crate) const VERSION: &str = "@0.1.0";
 /// The interface that only declares `error`; importing it grants nothing.
 pub(crate) const TYPES: &str = "fault";
 /// The interfaces that can be granted.
-pub(crate) const INTERFACES: [&str; 5] = ["clock", "log", "random", "registry", "table"];
+pub(crate) const INTERFACES: [&str; 7] = ["clock", "files", "http", "log", "random", "registry", "table"];
 
 /// The host of the call that this thread is in. A store holds only `'static` data and a host borrows, so it waits here.
 pub(crate) struct Slot<'a>(pub(crate) &'a mut (dyn Host + 'a));
@@ -100,6 +103,37 @@ impl Arguments {
         self.text(caller, "value", text, VALUE_BYTES_MAX)
     }
 
+    /// Octets of at most `max`; more are not copied, as with a text.
+    fn octets(&mut self, caller: &Caller<'_>, name: &str, octets: &WasmList<u8>, max: usize) -> Vec<u8> {
+        let octets = octets.as_le_slice(caller);
+        self.bytes = self.bytes.saturating_add(u64::try_from(octets.len()).unwrap_or(u64::MAX));
+        if octets.len() <= max {
+            return octets.to_vec();
+        }
+        self.over.get_or_insert_with(|| format!("`{name}` has {} bytes of {max}", octets.len()));
+        format!("over-limit:{}:blake3:{}", octets.len(), blake3::hash(octets).to_hex()).into_bytes()
+    }
+
+    /// Headers: at most so many, together of at most so many bytes. Of more, their number stands in the transcript.
+    fn headers(&mut self, caller: &mut Caller<'_>, list: &WasmList<(WasmStr, WasmStr)>) -> wasmtime::Result<Vec<(String, String)>> {
+        if list.len() > HEADERS_MAX {
+            self.over.get_or_insert_with(|| format!("there are {} headers of {HEADERS_MAX}", list.len()));
+            return Ok(vec![("over-limit".to_owned(), list.len().to_string())]);
+        }
+        let mut headers = Vec::with_capacity(list.len());
+        let mut left = HEADER_BYTES_MAX;
+        for index in 0..list.len() {
+            let Some(pair) = list.get(&mut *caller, index) else { break };
+            let (name, value) = pair?;
+            let name = self.text(caller, "headers", &name, left)?;
+            left = left.saturating_sub(name.len());
+            let value = self.text(caller, "headers", &value, left)?;
+            left = left.saturating_sub(value.len());
+            headers.push((name, value));
+        }
+        Ok(headers)
+    }
+
     fn number(&mut self, name: &str, number: u32, max: u32) -> u32 {
         if number > max {
             self.over.get_or_insert_with(|| format!("`{name}` is {number} of {max}"));
@@ -169,6 +203,10 @@ fn size(answer: &Answer) -> usize {
         Answer::Records(found) => found.iter().map(|record| record.len().saturating_add(ELEMENT)).fold(0, usize::saturating_add),
         Answer::Text(text) => text.len(),
         Answer::Bytes(bytes) => bytes.len(),
+        Answer::Response(response) => {
+            let headers = response.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(ELEMENT));
+            headers.fold(response.body.len(), usize::saturating_add)
+        }
         Answer::Fault(Fault::Denied(text) | Fault::Limit(text) | Fault::Unavailable(text) | Fault::Invalid(text)) => text.len(),
         Answer::Flag(_) | Answer::Number(_) | Answer::Version(_) | Answer::Done => ELEMENT,
     }
@@ -179,15 +217,15 @@ fn function<P, T>(
     linker: &mut Linker<CallState>,
     interface: &str,
     name: &str,
-    request: impl Fn(&Caller<'_>, &mut Arguments, P) -> wasmtime::Result<Request> + Send + Sync + 'static,
+    request: impl Fn(&mut Caller<'_>, &mut Arguments, P) -> wasmtime::Result<Request> + Send + Sync + 'static,
 ) -> wasmtime::Result<()>
 where
     P: ComponentNamedList + Lift + 'static,
     T: FromAnswer + ComponentType + Lower + 'static,
 {
-    linker.instance(&format!("{PACKAGE}{interface}{VERSION}"))?.func_wrap(name, move |caller: Caller<'_>, parameters: P| {
+    linker.instance(&format!("{PACKAGE}{interface}{VERSION}"))?.func_wrap(name, move |mut caller: Caller<'_>, parameters: P| {
         let mut arguments = Arguments::default();
-        let request = request(&caller, &mut arguments, parameters)?;
+        let request = request(&mut caller, &mut arguments, parameters)?;
         serve::<T>(caller, request, arguments)
     })
 }
@@ -198,7 +236,8 @@ pub(crate) fn define(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     registry(linker)?;
     table(linker)?;
     log(linker)?;
-    clock_and_random(linker)
+    clock_and_random(linker)?;
+    world(linker)
 }
 
 fn registry(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -252,4 +291,19 @@ fn clock_and_random(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
         Ok(Request::RandomBytes { len: read.number("len", len, RANDOM_BYTES_MAX) })
     })?;
     function::<(), Vec<u8>>(linker, "random", "unique", |_, _, ()| Ok(Request::RandomUnique))
+}
+
+fn world(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    function::<(GuestRequest,), GuestResponse>(linker, "http", "request", |from, read, (call,)| {
+        let method = read.text(from, "method", &call.method, METHOD_BYTES_MAX)?;
+        let url = read.text(from, "url", &call.url, URL_BYTES_MAX)?;
+        let headers = read.headers(from, &call.headers)?;
+        Ok(Request::HttpRequest { method, url, headers, body: read.octets(from, "body", &call.body, BODY_BYTES_MAX) })
+    })?;
+    function::<(WasmStr,), Vec<u8>>(linker, "files", "read", |from, read, (path,)| {
+        Ok(Request::FilesRead { path: read.text(from, "path", &path, PATH_BYTES_MAX)? })
+    })?;
+    function::<(WasmStr,), Vec<String>>(linker, "files", "list", |from, read, (path,)| {
+        Ok(Request::FilesList { path: read.text(from, "path", &path, PATH_BYTES_MAX)? })
+    })
 }

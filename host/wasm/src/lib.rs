@@ -35,4 +35,4 @@ pub use module::{EffectCall, Kind, Module, PurityProof};
 pub use outcome::{BoundCode, CallReport, InfraCode, Outcome, OutcomeClass, TrapCode};
 pub use outputs::parse_outputs;
 pub use sandbox::{Compiler, Options, Sandbox};
-pub use transcript::{Answer, Divergence, Document, Fault, Host, HostCall, Replay, Request};
+pub use transcript::{Answer, Divergence, Document, Fault, Host, HostCall, HttpResponse, Replay, Request};

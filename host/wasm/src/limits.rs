@@ -223,6 +223,18 @@ pub const VALUE_BYTES_MAX: usize = 256 << 10;
 pub const LIST_MAX: u32 = 1_000;
 /// Octets of one `random.bytes`.
 pub const RANDOM_BYTES_MAX: u32 = 4_096;
+/// Body of an HTTP request or of its answer, and content of a file: what a value may have, since it usually ends as one.
+pub const BODY_BYTES_MAX: usize = 256 << 10;
+/// Names and values of the headers of one message: what common servers take.
+pub const HEADER_BYTES_MAX: usize = 8 << 10;
+/// Headers of one message.
+pub const HEADERS_MAX: usize = 64;
+/// A URL; longer ones do not get through common servers either.
+pub const URL_BYTES_MAX: usize = 4 << 10;
+/// A method.
+pub const METHOD_BYTES_MAX: usize = 16;
+/// A path of a file below a granted folder.
+pub const PATH_BYTES_MAX: usize = 1 << 10;
 /// Requests and answers of one call: the transcript is held in memory and committed with the run.
 pub const TRANSCRIPT_BYTES_MAX: usize = 16 << 20;
 /// Nesting of a JSON document of a guest: the parser recurses.

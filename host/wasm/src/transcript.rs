@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, LIST_MAX};
+
 /// Serves the requests of one side effect.
 ///
 /// Called on the thread that called [`crate::Module::side_effect`], one request at a time, and only for requests inside the
@@ -80,10 +82,25 @@ pub enum Request {
     /// `random.unique`: [`Answer::Bytes`], exactly 16.
     #[serde(rename = "random.unique")]
     RandomUnique,
+    /// `http.request`: [`Answer::Response`].
+    #[serde(rename = "http.request")]
+    HttpRequest {
+        method: String,
+        url: String,
+        headers: Vec<(String, String)>,
+        #[serde(with = "hexadecimal")]
+        body: Vec<u8>,
+    },
+    /// `files.read`: [`Answer::Bytes`].
+    #[serde(rename = "files.read")]
+    FilesRead { path: String },
+    /// `files.list`: [`Answer::Records`], at most [`crate::limits::LIST_MAX`].
+    #[serde(rename = "files.list")]
+    FilesList { path: String },
 }
 
 impl Request {
-    /// The interface that must be granted: `registry`, `table`, `log`, `clock` or `random`.
+    /// The interface that must be granted: its name in the WIT package.
     pub fn interface(&self) -> &'static str {
         match self {
             Self::RegistryRegister { .. } | Self::RegistryLookup { .. } | Self::RegistryRetire { .. } | Self::RegistryCount { .. } => {
@@ -93,10 +110,12 @@ impl Request {
             Self::LogAppend { .. } | Self::LogRead { .. } => "log",
             Self::ClockNow => "clock",
             Self::RandomBytes { .. } | Self::RandomUnique => "random",
+            Self::HttpRequest { .. } => "http",
+            Self::FilesRead { .. } | Self::FilesList { .. } => "files",
         }
     }
 
-    /// The store it names; `None` for clock and random.
+    /// The store it names; `None` for what has no store.
     pub fn store(&self) -> Option<&str> {
         match self {
             Self::RegistryRegister { store, .. }
@@ -109,7 +128,12 @@ impl Request {
             | Self::TableList { store, .. }
             | Self::LogAppend { store, .. }
             | Self::LogRead { store, .. } => Some(store),
-            Self::ClockNow | Self::RandomBytes { .. } | Self::RandomUnique => None,
+            Self::ClockNow
+            | Self::RandomBytes { .. }
+            | Self::RandomUnique
+            | Self::HttpRequest { .. }
+            | Self::FilesRead { .. }
+            | Self::FilesList { .. } => None,
         }
     }
 }
@@ -123,6 +147,19 @@ pub struct Document {
     pub version: u64,
     /// What was put.
     pub value: String,
+}
+
+/// What a peer answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpResponse {
+    /// Three digits.
+    pub status: u16,
+    /// As received, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As received.
+    #[serde(with = "hexadecimal")]
+    pub body: Vec<u8>,
 }
 
 /// Why the host did not do it.
@@ -163,6 +200,8 @@ pub enum Answer {
     Text(String),
     /// Octets, recorded in lower case hexadecimal.
     Bytes(#[serde(with = "hexadecimal")] Vec<u8>),
+    /// What a peer answered.
+    Response(HttpResponse),
     /// It was not done.
     Fault(Fault),
 }
@@ -195,12 +234,21 @@ impl Answer {
                 matches!(self, Self::Bytes(bytes) if u32::try_from(bytes.len()) == Ok(*len))
             }
             Request::RandomUnique => matches!(self, Self::Bytes(bytes) if bytes.len() == 16),
+            Request::HttpRequest { .. } => matches!(self, Self::Response(response) if bounded(response)),
+            Request::FilesRead { .. } => matches!(self, Self::Bytes(bytes) if bytes.len() <= BODY_BYTES_MAX),
+            Request::FilesList { .. } => matches!(self, Self::Records(found) if within(found.len(), LIST_MAX)),
         }
     }
 }
 
 fn within(found: usize, limit: u32) -> bool {
     u32::try_from(found).is_ok_and(|found| found <= limit)
+}
+
+/// Whether a response is within the bounds of a message.
+fn bounded(response: &HttpResponse) -> bool {
+    let bytes = response.headers.iter().map(|(name, value)| name.len().saturating_add(value.len())).fold(0, usize::saturating_add);
+    response.body.len() <= BODY_BYTES_MAX && response.headers.len() <= HEADERS_MAX && bytes <= HEADER_BYTES_MAX
 }
 
 /// One request with its answer: an element of the transcript.

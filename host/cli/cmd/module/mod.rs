@@ -5,6 +5,7 @@ mod compare;
 mod exchange;
 mod grant;
 mod inspect;
+mod intents;
 mod list;
 mod new;
 
@@ -44,6 +45,8 @@ pub(crate) enum ModuleCommand {
     Diff(compare::DiffArgs),
     /// Show what modules used in the last runs: calls, fuel, time, host calls, refusals, traps.
     Stats(compare::StatsArgs),
+    /// List what modules sent to peers, or may have, and that is in no committed run.
+    Intents,
     /// Sign a component with an actor's key: a detached DSSE envelope over its digests.
     Sign(exchange::SignArgs),
     /// Verify such a signature. Exit code 3 when it does not vouch for the file.
@@ -69,6 +72,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<E
         ModuleCommand::Revoke(args) => grant::revoke(ui, global, args),
         ModuleCommand::Diff(args) => compare::diff(ui, global, args),
         ModuleCommand::Stats(args) => compare::stats(ui, global, args),
+        ModuleCommand::Intents => intents::run(ui, global),
         ModuleCommand::Sign(args) => exchange::sign(ui, global, args),
         ModuleCommand::Verify(args) => exchange::verify(ui, global, args),
         ModuleCommand::Export(args) => exchange::export(ui, global, args),

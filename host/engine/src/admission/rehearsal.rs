@@ -58,7 +58,7 @@ impl Rehearsal {
     /// Calls `act` with a host that is bound to `store`.
     pub fn with<T>(&mut self, store: &str, act: impl FnOnce(&mut dyn Host) -> T) -> T {
         let mut stage = Stage::new(&mut self.fold);
-        act(&mut World { stage: &mut stage, store, sources: &self.sources })
+        act(&mut World { stage: &mut stage, store, sources: &self.sources, outside: None })
     }
 }
 

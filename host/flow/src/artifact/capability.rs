@@ -1,6 +1,7 @@
 //! What a capability and its binding say: transforms, side effects, limits, grants, stores.
 
 use super::contract::{InputField, OutputField};
+use super::grant::{FileGrant, HttpGrant};
 use crate::Map;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -116,6 +117,10 @@ pub enum Import {
     Clock,
     /// Recorded randomness.
     Random,
+    /// HTTP to the peers that the row names.
+    Http,
+    /// Files of the folders that the row names.
+    Files,
 }
 
 impl Import {
@@ -128,12 +133,14 @@ impl Import {
             Self::Log => "log",
             Self::Clock => "clock",
             Self::Random => "random",
+            Self::Http => "http",
+            Self::Files => "files",
         }
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-const fn is_false(flag: &bool) -> bool {
+pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
@@ -169,6 +176,12 @@ pub struct Bound {
     /// The host interfaces granted; nothing is granted by default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<Import>,
+    /// The peers that `http` reaches; none by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
+    /// The folders that `files` reaches; none by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileGrant>,
     /// Overrides the limits of the capability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitOverrides>,

@@ -206,7 +206,7 @@ impl Builder<'_> {
 
     /// The store of a step: by entity, else by `*`, else none; a side effect that needs one may not go without (P-09).
     fn store(&self, step: &Step, needed: bool) -> Result<String, Box<BindingReport>> {
-        let stores = self.stores.get(&step.capability);
+        let stores = self.stores.get(&step.capability).map(|filled| &filled.stores);
         let find = |name: &str| stores.and_then(|stores| stores.get(name)).cloned();
         let found = step.store.as_deref().and_then(find).or_else(|| find("*"));
         let refused = |code, detail: String| {

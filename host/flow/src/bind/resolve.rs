@@ -4,7 +4,7 @@
 
 use super::HOST_REFUSED;
 use super::report::{BindingReport, PHASE_BINDING};
-use crate::artifact::{Binding, Bound};
+use crate::artifact::{Binding, Bound, FileGrant};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -12,8 +12,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// Capability → entity or `*` → store with all parameters filled in.
-pub(super) type Stores = BTreeMap<String, BTreeMap<String, String>>;
+/// Capability → what is filled in for it.
+pub(super) type Stores = BTreeMap<String, Filled>;
+
+/// What a row says with all parameters filled in.
+#[derive(Default)]
+pub(super) struct Filled {
+    /// Entity or `*` → store.
+    pub(super) stores: BTreeMap<String, String>,
+    /// Folders.
+    pub(super) files: Vec<FileGrant>,
+}
 
 /// Checks host classes, modules and parameters of every entry and fills the parameters in.
 pub(super) fn stores(binding: &Binding, params: &BTreeMap<String, String>, hosts: &[&str]) -> Result<Stores, Box<BindingReport>> {
@@ -27,7 +36,11 @@ pub(super) fn stores(binding: &Binding, params: &BTreeMap<String, String>, hosts
         for (entity, template) in &bound.stores {
             stores.insert(entity.clone(), fill(binding, capability, template, params)?);
         }
-        all.insert(capability.clone(), stores);
+        let mut files = Vec::with_capacity(bound.files.len());
+        for row in &bound.files {
+            files.push(FileGrant { path: fill(binding, capability, &row.path, params)?, ..row.clone() });
+        }
+        all.insert(capability.clone(), Filled { stores, files });
     }
     Ok(all)
 }

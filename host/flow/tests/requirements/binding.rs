@@ -3,7 +3,7 @@
 use crate::support::{AT, CC, WF, good, letter, map, run, set};
 use enact_flow::bind::TargetKind;
 use enact_flow::traverse::{Ask, Traversal};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 #[test]
@@ -85,6 +85,30 @@ fn p_09_modules_stores_and_bindings_must_be_there() {
     assert_eq!(code(&twice, Some("production")), "ambiguous_binding");
     let refused = set().with("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0", json!({ "host": "refused", "stores": { "*": "x" } }));
     assert_eq!(refused.bind(None, &[]).unwrap().targets()[1].host, "refused");
+}
+
+#[test]
+fn b_32_rows_of_what_is_reached_outside_are_exact_and_part_of_the_plan() {
+    let shelf = "/bindings/CS_SHELF_V0";
+    let peer = json!({"scheme": "https", "host": "api.example.org", "port": 443, "methods": ["POST"], "path_prefix": "/v1/"});
+    let folder = json!({"name": "inbox", "path": "{{data_root}}/inbox", "mode": "read"});
+    let granted = || {
+        let set = set().with("CS_SHELF_V0", "/imports", json!(["table", "http", "files"]));
+        set.with("RB_DEVELOPMENT_V0", &format!("{shelf}/grants"), json!(["table", "http", "files"]))
+    };
+    let with = |http: Value, files: Value| {
+        granted().with("RB_DEVELOPMENT_V0", &format!("{shelf}/http"), http).with("RB_DEVELOPMENT_V0", &format!("{shelf}/files"), files)
+    };
+    let mut open = peer.clone();
+    open["host"] = json!("*");
+    with(json!([open]), json!([folder])).refused("bad_grant", "host name");
+    with(json!([peer]), json!([folder, folder])).refused("bad_grant", "inbox");
+    set().with("RB_DEVELOPMENT_V0", &format!("{shelf}/http"), json!([peer])).refused("grant_not_needed", "http");
+    let plain = set().bind(None, &[]).unwrap();
+    assert!(!json!(plain.targets()[1]).to_string().contains(r#""http""#), "a plan without rows has another shape now");
+    let other = with(json!([peer]), json!([])).bind(None, &[]).unwrap();
+    assert_eq!(other.targets()[1].http.len(), 1);
+    assert_ne!(other.digest(), granted().bind(None, &[]).unwrap().digest());
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) const LIMITS: Limits =
     Limits { fuel: 20_000_000, memory_bytes: 4 << 20, output_bytes: 64 << 10, host_calls: 50, wall_ms: 10_000 };
 
 /// Memory, allocator and `$answer`. Bytes 1024.. say SUCCESS, from 2048 on data of the guest may lie.
-const RUNTIME: &str = r#"
+pub(crate) const RUNTIME: &str = r#"
     (memory (export "memory") PAGES)
     (global $next (mut i32) (i32.const 65536))
     (func $realloc (export "realloc") (param $old i32) (param $had i32) (param $align i32) (param $len i32) (result i32)
@@ -71,7 +71,8 @@ fn from_core(beside: &str, core: &str, options: &str, encoding: &str) -> Vec<u8>
     ))
 }
 
-fn lift(interface: &str, options: &str, encoding: &str) -> String {
+/// Lifts `$i.run` and exports it as the one function of `interface`.
+pub(crate) fn lift(interface: &str, options: &str, encoding: &str) -> String {
     let record = match interface {
         "transform" => r#"(record (field "capability" string) (field "inputs" string))"#,
         _ => {

@@ -126,6 +126,8 @@ impl Builder<'_> {
             operation: operation.into(),
             store,
             grants: bound.grants.iter().map(|grant| grant.as_str().into()).collect(),
+            http: bound.http.clone(),
+            files: self.stores.get(capability).map(|filled| filled.files.clone()).unwrap_or_default(),
             limits: limits(declared, bound.limits),
             statuses: statuses.into_iter().flatten().cloned().collect(),
         };

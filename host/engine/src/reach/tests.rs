@@ -1,0 +1,162 @@
+//! One machine with loopback peers, real sockets, names that are made up.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use enact_wasm::HttpResponse;
+use serde_json::{Value, json};
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::ResolvedSocketAddrs;
+use ureq::unversioned::transport::NextTimeout;
+
+use super::*;
+
+/// Answers addresses in turn, one list for each question.
+#[derive(Debug)]
+struct Turns(Vec<Vec<SocketAddr>>, AtomicUsize);
+
+impl Resolver for Turns {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let nth = self.1.fetch_add(1, Ordering::SeqCst);
+        let mut found = self.empty();
+        self.0[nth.min(self.0.len() - 1)].iter().for_each(|address| found.push(*address));
+        Ok(found)
+    }
+}
+
+/// A peer that answers every connection with the same bytes, and counts.
+struct Peer {
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+fn peer(answer: &'static str) -> Peer {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).unwrap();
+            kept.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    Peer { address, heard }
+}
+
+impl Peer {
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
+
+/// A workspace that knows names as `turns` says.
+fn reach(turns: Vec<Vec<SocketAddr>>) -> (tempfile::TempDir, Reach) {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(temp.path().join("ledger")).unwrap();
+    let reach = Reach { names: Arc::new(Turns(turns, AtomicUsize::new(0))), ..Reach::new(temp.path()) };
+    (temp, reach)
+}
+
+fn rows(port: u16, change: Value) -> Vec<HttpGrant> {
+    let mut row = json!({"scheme": "http", "host": "api.example.org", "port": port, "methods": ["GET", "POST"], "path_prefix": "/"});
+    if let (Value::Object(row), Value::Object(change)) = (&mut row, change) {
+        row.extend(change);
+    }
+    vec![serde_json::from_value(row).unwrap()]
+}
+
+fn get(port: u16, path: &str) -> Request {
+    let url = format!("http://api.example.org:{port}{path}");
+    Request::HttpRequest { method: "GET".to_owned(), url, headers: Vec::new(), body: Vec::new() }
+}
+
+fn outside<'a>(reach: &'a Reach, rows: &'a [HttpGrant], run: &'a str) -> Outside<'a> {
+    Outside::new(reach, rows, &[], run, run, "2026-01-01T00:00:00.000000Z".to_owned(), Duration::from_secs(5))
+}
+
+#[test]
+fn b_32_the_address_that_was_checked_is_the_one_connected_to() {
+    let peer = peer(OK);
+    let (_temp, reach) = reach(vec![vec![peer.address], vec!["192.0.2.1:9".parse().unwrap()]]);
+    let rows = rows(peer.address.port(), json!({"private": true}));
+    let answer = outside(&reach, &rows, "RUN-1").call(&get(peer.address.port(), "/")).unwrap();
+    assert!(matches!(&answer, Answer::Response(HttpResponse { status: 200, body, .. }) if body == b"hi"), "{answer:?}");
+    let heard = peer.heard();
+    assert!(heard.len() == 1 && heard[0].contains("host: api.example.org:") && heard[0].contains("idempotency-key: RUN-1/0"), "{heard:?}");
+}
+
+#[test]
+fn b_32_a_name_that_stands_for_a_private_address_is_denied_and_nothing_is_sent() {
+    let peer = peer(OK);
+    let port = peer.address.port();
+    let public: SocketAddr = "93.184.215.14:80".parse().unwrap();
+    let mapped: SocketAddr = format!("[::ffff:127.0.0.1]:{port}").parse().unwrap();
+    for (turn, addresses) in [vec![peer.address], vec![public, peer.address], vec![mapped]].into_iter().enumerate() {
+        let (_temp, reach) = reach(vec![addresses]);
+        let rows = rows(port, json!({}));
+        let answer = outside(&reach, &rows, "RUN-1").call(&get(port, "/")).unwrap();
+        assert!(matches!(&answer, Answer::Fault(Fault::Denied(_))), "{turn}: {answer:?}");
+    }
+    assert_eq!(peer.heard().len(), 0);
+}
+
+#[test]
+fn b_32_a_repeated_execution_is_served_what_was_kept() {
+    let peer = peer(OK);
+    let port = peer.address.port();
+    let (_temp, reach) = reach(vec![vec![peer.address]]);
+    let rows = rows(port, json!({"private": true}));
+    let first = outside(&reach, &rows, "RUN-1").call(&get(port, "/a")).unwrap();
+    let mut again = outside(&reach, &rows, "RUN-1");
+    assert_eq!(again.call(&get(port, "/a")), Some(first));
+    assert_eq!(peer.heard().len(), 1);
+    // Another request in the same place is not sent, and neither is one whose end is not known.
+    let other = outside(&reach, &rows, "RUN-1").call(&get(port, "/b"));
+    assert!(matches!(other, Some(Answer::Fault(Fault::Denied(_)))), "{other:?}");
+    let hash = blob_hash(&serde_json::to_vec(&get(port, "/a")).unwrap()).to_string();
+    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash };
+    reach.outbound(|outbound| outbound.begin(&crashed)).unwrap();
+    let unknown = outside(&reach, &rows, "RUN-2").call(&get(port, "/a"));
+    assert!(matches!(unknown, Some(Answer::Fault(Fault::Unavailable(_)))), "{unknown:?}");
+    assert_eq!(peer.heard().len(), 1);
+    reach.settle("RUN-1", &again.sent());
+    let left = reach.outbound(|outbound| outbound.unsettled(10)).unwrap();
+    assert_eq!(left.iter().map(|row| (row.key.as_str(), row.state.as_str())).collect::<Vec<_>>(), [("RUN-2/0", "SENDING")]);
+}
+
+#[test]
+fn b_32_another_attempt_at_the_same_carries_the_same_key() {
+    // Hangs up without an answer.
+    let peer = peer("");
+    let port = peer.address.port();
+    let (_temp, reach) = reach(vec![vec![peer.address]]);
+    let rows = rows(port, json!({"private": true}));
+    let mut outside = outside(&reach, &rows, "RUN-1");
+    for path in ["/a", "/a", "/b"] {
+        let answer = outside.call(&get(port, path));
+        assert!(matches!(answer, Some(Answer::Fault(Fault::Unavailable(_)))), "{answer:?}");
+    }
+    let keys: Vec<String> =
+        peer.heard().iter().map(|text| text.split("idempotency-key: ").nth(1).unwrap().lines().next().unwrap().to_owned()).collect();
+    assert_eq!(keys, ["RUN-1/0", "RUN-1/0", "RUN-1/2"]);
+}
+
+#[test]
+fn b_32_nothing_is_sent_when_the_intent_cannot_be_written() {
+    let peer = peer(OK);
+    let port = peer.address.port();
+    let (temp, reach) = reach(vec![vec![peer.address]]);
+    std::fs::create_dir(temp.path().join("ledger/outbound.db")).unwrap();
+    let rows = rows(port, json!({"private": true}));
+    let answer = outside(&reach, &rows, "RUN-1").call(&get(port, "/"));
+    assert!(matches!(answer, Some(Answer::Fault(Fault::Unavailable(_)))), "{answer:?}");
+    assert_eq!(peer.heard().len(), 0);
+}
