@@ -94,11 +94,11 @@ impl Files<'_> {
 
 /// A failure in words of our own: no path of the machine reaches a guest or a record.
 fn failed(error: &std::io::Error) -> Fault {
-    match error.kind() {
-        // How the capability library answers a way out of the folder.
-        std::io::ErrorKind::PermissionDenied => Fault::Denied("files: it leads out of the folder or may not be read".to_owned()),
-        kind => Fault::Unavailable(format!("files: {kind}")),
+    // How the capability library answers a way out of the folder.
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        return Fault::Denied("files: it leads out of the folder or may not be read".to_owned());
     }
+    Fault::Unavailable(format!("files: {}", error.kind()))
 }
 
 #[cfg(test)]

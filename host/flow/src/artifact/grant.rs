@@ -175,6 +175,8 @@ impl FileGrant {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use super::*;
     use serde_json::{Value, json};
 
