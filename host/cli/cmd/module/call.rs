@@ -161,6 +161,6 @@ fn inputs(text: &str) -> Result<Map<String, Value>> {
     let wrong = |detail: String| anyhow!(EngineError::Json { what: "the inputs".to_owned(), detail });
     match enact_core::canonical::parse(&bytes).map_err(|e| wrong(e.to_string()))? {
         Value::Object(map) => Ok(map),
-        _ => Err(wrong("not an object".to_owned())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(wrong("not an object".to_owned())),
     }
 }

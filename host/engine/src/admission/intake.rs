@@ -202,10 +202,7 @@ impl Engine {
 }
 
 fn named(error: EngineError, name: &str) -> EngineError {
-    match error {
-        EngineError::ModuleUnfit { reasons, .. } => EngineError::ModuleUnfit { module: name.to_owned(), reasons },
-        other => other,
-    }
+    if let EngineError::ModuleUnfit { reasons, .. } = error { EngineError::ModuleUnfit { module: name.to_owned(), reasons } } else { error }
 }
 
 /// Another examination must find the same. Fuel is counted by the engine, so another engine may count otherwise.
