@@ -155,7 +155,7 @@ fn schemas_and_types_refuse_the_same() {
         ("WF_FILE_LETTER_V0", "/nodes/EXIT/class", Value::from("MAYBE")),
         ("CC_FILE_LETTER_V0", "/pipeline/0/on_result/SUCCESS", Value::from("retry")),
         ("CT_PURE_STAMP_V0", "/inputs/text/type", Value::from("date")),
-        ("CS_SHELF_V0", "/imports/0", Value::from("http")),
+        ("CS_SHELF_V0", "/imports/0", Value::from("socket")),
         ("CS_SHELF_V0", "/governed", Value::from("yes")),
         ("RB_DEVELOPMENT_V0", "/bindings/CS_SHELF_V0/extra", Value::Null),
         ("AM_LETTER_V0", "/summary", Value::from(1)),
