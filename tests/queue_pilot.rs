@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use enact_core::hash::module_digest;
 use enact_engine::workspace::Workspace;
 use serde_json::{Value, json};
 
@@ -212,9 +213,9 @@ impl Pilot {
             // Granted once; a second time changes nothing.
             self.enact(&["actor", "grant", steward, "--role", "steward", "--as", "ada", "--json"]);
         }
-        for (nth, (name, bytes)) in modules.iter().enumerate() {
+        for (name, bytes) in modules {
             // A file is admitted once; another name may stand for it then.
-            if modules.iter().take(nth).any(|(_, earlier)| earlier == bytes) {
+            if workspace.module_bytes(&module_digest(bytes).to_string()).is_ok() {
                 workspace.add_module(name, bytes).unwrap();
             } else {
                 self.scratch.admit(name, bytes, ["ruth", "saul"]);
