@@ -4,7 +4,7 @@
 //! bytes ─► [child: bounds, validation, purity, compilation, vectors on two engines] ─► Examined ─► MODULE record ─► ratified ─► bindable
 //! ```
 //!
-//! Four questions, each with its own place: [`vectors`] what the author promises, [`rehearsal`] against which world it is tried, [`child`] what
+//! Four questions, each with its own place: [`vectors`] what the author promises, [`rehearsal`] against which world it is tried, `child` what
 //! it is, [`record`] whether this ledger has admitted it. A child that is ended says nothing about the module.
 pub mod catalog;
 pub(crate) mod child;
