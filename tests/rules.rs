@@ -67,7 +67,8 @@ fn b_20_an_invariant_holds_is_violated_traps_or_stays_undecided_and_only_the_fir
     ]);
     assert_eq!(said(&scratch, "PROBE.HOLDS", "one"), "appended");
     let before = json(&scratch, &["verify", "--rebuild"]);
-    assert_eq!(before["verdict"], "BALANCED");
+    // Two stewards, five modules proposed and ratified, a protocol proposed and ratified, and the record.
+    assert_eq!((&before["verdict"], &before["entries"]), (&"BALANCED".into(), &15.into()));
     for (action, code) in [
         ("PROBE.VIOLATED", "invariant_violated"),
         ("PROBE.TRAP", "invariant_failed"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use enact_engine::admission::{Intake, Sources};
+use enact_engine::admission::{Intake, Paths};
 use enact_engine::{AuditOptions, AuditReport, Engine, EngineError};
 use enact_wasm::Backend;
 
@@ -81,9 +81,9 @@ fn what_if(ui: &Ui, engine: &Engine, args: &AuditArgs, swap: &str) -> Result<Exi
     let (old, new) = swap.split_once('=').ok_or_else(|| EngineError::NoModule { name: swap.to_owned() })?;
     let old = engine.module_digest(old)?;
     let new = if Path::new(new).is_file() {
-        Intake::read(&Sources { file: new.into(), ..Sources::default() })?.bytes
+        Intake::read(&Paths { file: new.into(), ..Paths::default() })?.bytes
     } else {
-        engine.kept(&engine.module_digest(new)?)?.bytes
+        engine.module_kept(&engine.module_digest(new)?)?.bytes
     };
     let bar = ui.bar(args.last.unwrap_or_default(), "runs");
     let report = engine.what_if(&old, new, args.last, args.jobs, |_| bar.inc(1))?;

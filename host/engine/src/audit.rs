@@ -22,7 +22,7 @@ use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
 use crate::live::{flow_time, idempotency_key};
-use crate::swap::{self, Meter, Swap, Used};
+use crate::swap::{self, Meter, Swap, Swapped, Used};
 use crate::trace::Trace;
 use crate::transcript::Step;
 
@@ -199,7 +199,8 @@ impl<'a> Auditor<'a> {
             enact_flow::bind::bind(&sealed, &receipt.workflow, Some(&receipt.binding), &evidence.transcript.parameters, HOST_CLASSES)
                 .map_err(|report| BindFailure::Diverged(plain("plan", json!(receipt.plan.to_string()), json!(report.to_string()))))?;
         let workspace = self.engine.workspace();
-        let source: &dyn ModuleSource = self.swap.as_ref().map_or(workspace, |swap| swap);
+        let swapped = self.swap.as_ref().map(|swap| Swapped { swap, workspace });
+        let source: &dyn ModuleSource = swapped.as_ref().map_or(workspace, |swapped| swapped);
         let bound = Bound::new(plan, &self.sandbox, &self.modules, source).map_err(BindFailure::Error)?;
         let bound = Arc::new(bound);
         lock(&self.bounds).insert(key, Arc::clone(&bound));

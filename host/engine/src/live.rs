@@ -128,8 +128,7 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
         let granted = target.target();
         // The clock on the wall goes on while a peer is waited for.
         let wall = Duration::from_millis(target.limits().wall_ms.min(CALL_TIMEOUT_MS));
-        let at = time_text(self.sources.now_micros());
-        let outside = Outside::new(self.reach, &granted.http, &granted.files, self.run_id, &key, at, wall);
+        let outside = Outside::new(self.reach, &granted.http, &granted.files, self.run_id, &key, self.sources, wall);
         let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources, outside: Some(outside) };
         let report = module.side_effect(target.limits(), &call, &mut world);
         self.sent.extend(world.outside.into_iter().flat_map(Outside::sent));

@@ -17,6 +17,7 @@ use crate::bound::ModuleSource;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::examine::each;
+use crate::workspace::Workspace;
 
 /// Differences of one answer that are told; the first ones say what kind of thing has changed.
 const DIFFERENCES_MAX: usize = 10;
@@ -28,15 +29,17 @@ pub(crate) struct Swap {
     pub(crate) old: String,
     pub(crate) original: Module,
     bytes: Vec<u8>,
-    workspace: std::path::PathBuf,
 }
 
-impl ModuleSource for Swap {
+/// The modules of a workspace, with one of them swapped.
+pub(crate) struct Swapped<'a> {
+    pub(crate) swap: &'a Swap,
+    pub(crate) workspace: &'a Workspace,
+}
+
+impl ModuleSource for Swapped<'_> {
     fn module(&self, digest: &str) -> Result<Vec<u8>> {
-        if digest == self.old {
-            return Ok(self.bytes.clone());
-        }
-        crate::workspace::Workspace::open(&self.workspace)?.module_bytes(digest)
+        if digest == self.swap.old { Ok(self.swap.bytes.clone()) } else { self.workspace.module_bytes(digest) }
     }
 }
 
@@ -147,7 +150,7 @@ impl Engine {
             return Err(EngineError::ModuleRefused { module: other.digest().to_owned(), code: "world".to_owned(), detail });
         }
         let entries = self.served(Some(old), last)?;
-        let swap = Swap { old: old.to_owned(), original, bytes: new, workspace: self.workspace().path().to_owned() };
+        let swap = Swap { old: old.to_owned(), original, bytes: new };
         let auditor = Auditor::swapping(self, u32::try_from(jobs.get()).unwrap_or(1), swap)?;
         let mut report = SwapReport {
             old: old.to_owned(),

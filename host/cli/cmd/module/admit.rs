@@ -6,7 +6,7 @@ use clap::Args;
 use enact_core::hash::Digest;
 use enact_engine::EngineError;
 use enact_engine::admission::intake::Added;
-use enact_engine::admission::{Examined, Intake, Provenance, Reliance, Sources};
+use enact_engine::admission::{Examined, Intake, Paths, Provenance, Reliance};
 
 use crate::args::Global;
 use crate::cmd::open_any;
@@ -72,8 +72,8 @@ pub(crate) struct RetireArgs {
 }
 
 pub(super) fn add(ui: &Ui, global: &Global, args: &AddArgs) -> Result<Exit> {
-    let sources = Sources { file: args.file.clone(), manifest: args.manifest.clone(), vectors: args.vectors.clone() };
-    let intake = Intake::read(&sources)?;
+    let paths = Paths { file: args.file.clone(), manifest: args.manifest.clone(), vectors: args.vectors.clone() };
+    let intake = Intake::read(&paths)?;
     let stem = || args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let named = Some(intake.manifest.module.clone()).filter(|name| !name.is_empty());
     let name = args.name.clone().or(named).unwrap_or_else(stem);
@@ -103,7 +103,7 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
         print_appended(ui, &added.proposed)?;
     }
     let busy = ui.busy("examining again");
-    let ratified = taken.ratify_as.map(|by| engine.ratify(by, taken.name, None, Reliance::default())).transpose()?;
+    let ratified = taken.ratify_as.map(|by| engine.ratify_module(by, taken.name, None, Reliance::default())).transpose()?;
     drop(busy);
     let added = Added { ratified, ..added };
     if ui.json() {
@@ -125,7 +125,7 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
 pub(super) fn ratify(ui: &Ui, global: &Global, args: &RatifyArgs) -> Result<Exit> {
     let engine = open_any(global)?;
     let busy = ui.busy("examining");
-    let ratified = engine.ratify(&args.by, &args.name, args.proposal, Reliance { auth: args.auth, compared: args.compared });
+    let ratified = engine.ratify_module(&args.by, &args.name, args.proposal, Reliance { auth: args.auth, compared: args.compared });
     drop(busy);
     print_appended(ui, &ratified?)?;
     if ui.json() { Ok(Exit::Done) } else { admitted(ui, &args.name) }

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use enact_engine::EngineError;
 use enact_engine::admission::vectors::{limits, once};
-use enact_engine::admission::{Given, Intake, Sources, Vector};
+use enact_engine::admission::{Given, Intake, Paths, Vector};
 use enact_wasm::{Backend, Limits};
 use serde_json::{Map, Value, json};
 
@@ -61,10 +61,10 @@ pub(crate) struct CallArgs {
 pub(super) fn intake(global: &Global, module: &Path, manifest: Option<&PathBuf>, vectors: Option<&PathBuf>) -> Result<Intake> {
     let name = module.to_string_lossy();
     if module.is_file() || name.ends_with(".wasm") || name.contains(std::path::MAIN_SEPARATOR) {
-        return Ok(Intake::read(&Sources { file: module.to_owned(), manifest: manifest.cloned(), vectors: vectors.cloned() })?);
+        return Ok(Intake::read(&Paths { file: module.to_owned(), manifest: manifest.cloned(), vectors: vectors.cloned() })?);
     }
     let engine = open_any(global)?;
-    Ok(engine.kept(&engine.module_digest(&name)?)?)
+    Ok(engine.module_kept(&engine.module_digest(&name)?)?)
 }
 
 pub(super) fn test(ui: &Ui, global: &Global, args: &TestArgs) -> Result<Exit> {

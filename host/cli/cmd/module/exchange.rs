@@ -143,7 +143,7 @@ pub(super) fn verify(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit
 
 pub(super) fn export(ui: &Ui, global: &Global, args: &ExportArgs) -> Result<Exit> {
     let engine = open_any(global)?;
-    let mut intake = engine.kept(&engine.module_digest(&args.module)?)?;
+    let mut intake = engine.module_kept(&engine.module_digest(&args.module)?)?;
     if !args.module.starts_with("blake3:") {
         intake.manifest.module.clone_from(&args.module);
     }

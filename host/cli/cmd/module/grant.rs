@@ -10,18 +10,25 @@ use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
 
-/// What to grant.
+/// A row of a binding.
 #[derive(Debug, Args)]
-pub(crate) struct GrantArgs {
-    /// The module that is to serve the capability.
-    module: String,
+pub(crate) struct RowArgs {
     /// The binding, RB_….
     #[arg(long, value_name = "RB")]
     binding: String,
     /// The capability, CT_… or CS_….
     #[arg(long, value_name = "CODE")]
     capability: String,
-    /// An interface that it may ask: registry, table, log, clock, random.
+}
+
+/// What to grant.
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// The module that is to serve the capability.
+    module: String,
+    #[command(flatten)]
+    row: RowArgs,
+    /// An interface that it may ask: registry, table, log, clock, random; http and files need rows in the artifact as well.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
     /// The store of an entity, or of `*` for every other: ENTITY=STORE.
@@ -35,12 +42,8 @@ pub(crate) struct GrantArgs {
 /// What to take back.
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArgs {
-    /// The binding, RB_….
-    #[arg(long, value_name = "RB")]
-    binding: String,
-    /// The capability, CT_… or CS_….
-    #[arg(long, value_name = "CODE")]
-    capability: String,
+    #[command(flatten)]
+    row: RowArgs,
     /// An interface that it may ask no more; without any, the capability itself is refused.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
@@ -63,8 +66,8 @@ fn limit(text: &str) -> Result<(String, u64), String> {
 
 pub(super) fn grant(ui: &Ui, global: &Global, args: &GrantArgs) -> Result<Exit> {
     let grant = Grant {
-        binding: args.binding.clone(),
-        capability: args.capability.clone(),
+        binding: args.row.binding.clone(),
+        capability: args.row.capability.clone(),
         module: Some(args.module.clone()),
         interfaces: args.interfaces.clone(),
         stores: args.stores.iter().cloned().collect::<BTreeMap<_, _>>(),
@@ -74,7 +77,7 @@ pub(super) fn grant(ui: &Ui, global: &Global, args: &GrantArgs) -> Result<Exit> 
 }
 
 pub(super) fn revoke(ui: &Ui, global: &Global, args: &RevokeArgs) -> Result<Exit> {
-    print(ui, &Workspace::open(&global.workspace)?.revoke(&args.binding, &args.capability, &args.interfaces)?)
+    print(ui, &Workspace::open(&global.workspace)?.revoke(&args.row.binding, &args.row.capability, &args.interfaces)?)
 }
 
 fn print(ui: &Ui, granted: &Granted) -> Result<Exit> {

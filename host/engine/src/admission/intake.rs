@@ -32,7 +32,7 @@ pub struct Intake {
 
 /// Where the parts of an intake are. Without a path, the file of that name in the folder of the module is taken, if it is there.
 #[derive(Debug, Clone, Default)]
-pub struct Sources {
+pub struct Paths {
     /// The component.
     pub file: PathBuf,
     /// `manifest.json`.
@@ -46,15 +46,15 @@ impl Intake {
     ///
     /// # Errors
     /// [`EngineError::File`], [`EngineError::FileTooLarge`], [`EngineError::Json`], [`EngineError::Vectors`].
-    pub fn read(sources: &Sources) -> Result<Self> {
-        let bytes = read(&sources.file, MODULE_BYTES_MAX)?;
-        let folder = sources.file.parent().unwrap_or(Path::new(""));
+    pub fn read(paths: &Paths) -> Result<Self> {
+        let bytes = read(&paths.file, MODULE_BYTES_MAX)?;
+        let folder = paths.file.parent().unwrap_or(Path::new(""));
         let beside = |given: &Option<PathBuf>, name: &str| given.clone().or_else(|| Some(folder.join(name)).filter(|path| path.is_file()));
-        let manifest = match beside(&sources.manifest, "manifest.json") {
+        let manifest = match beside(&paths.manifest, "manifest.json") {
             Some(path) => Manifest::read(&read(&path, SIDE_FILE_BYTES_MAX)?, &path.display().to_string())?,
             None => Manifest::default(),
         };
-        let vectors = beside(&sources.vectors, "vectors.json");
+        let vectors = beside(&paths.vectors, "vectors.json");
         let vectors_bytes = vectors.as_ref().map(|path| read(path, SIDE_FILE_BYTES_MAX)).transpose()?;
         Self::of(bytes, manifest, vectors_bytes, &vectors.map_or_else(String::new, |path| path.display().to_string()))
     }
@@ -141,7 +141,7 @@ impl Engine {
         let fit = intake.examine().map_err(|e| named(e, name))?;
         self.keep(intake, &fit)?;
         let provenance = serde_json::to_value(provenance).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
-        let proposed = self.propose_module(by, name, &fit.examined, &provenance, note)?;
+        let proposed = self.record_proposal(by, name, &fit.examined, &provenance, note)?;
         Ok(Added { module: name.to_owned(), examined: fit.examined, tried: fit.tried, proposed, ratified: None })
     }
 
@@ -150,18 +150,18 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::ModuleNotProposed`], [`EngineError::AdmissionDiffers`], and those of [`Intake::examine`] and [`Engine::propose`].
-    pub fn ratify(&self, by: &str, name: &str, proposal: Option<Digest>, reliance: Reliance) -> Result<Appended> {
+    pub fn ratify_module(&self, by: &str, name: &str, proposal: Option<Digest>, reliance: Reliance) -> Result<Appended> {
         let open = self.open_modules(name)?;
         let chosen = match proposal {
             Some(record) => open.into_iter().find(|open| open.record == record),
             None => open.into_iter().next_back(),
         };
         let open = chosen.ok_or_else(|| EngineError::ModuleNotProposed { name: name.to_owned() })?;
-        let intake = self.kept(&open.examined.digest)?;
+        let intake = self.module_kept(&open.examined.digest)?;
         let fit = intake.examine().map_err(|e| named(e, name))?;
         same(&open, fit.examined.clone(), name)?;
         self.keep(&intake, &fit)?;
-        let appended = self.ratify_module(by, name, &open, reliance)?;
+        let appended = self.record_ratification(by, name, &open, reliance)?;
         self.workspace().name_module(name, &open.examined.digest)?;
         Ok(appended)
     }
@@ -170,7 +170,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::ModuleMissing`], [`EngineError::ModuleDigest`].
-    pub fn kept(&self, digest: &str) -> Result<Intake> {
+    pub fn module_kept(&self, digest: &str) -> Result<Intake> {
         let workspace = self.workspace();
         let bytes = workspace.module_bytes(digest)?;
         let manifest = match workspace.beside_module(digest, MANIFEST)? {

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use child::serve;
-pub use intake::{Intake, Provenance, Sources};
+pub use intake::{Intake, Paths, Provenance};
 pub use record::Reliance;
 pub use vectors::{Given, Tried, Vector, Vectors};
 pub(crate) use warden::compiler;

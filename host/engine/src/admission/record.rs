@@ -197,7 +197,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Refused`] when the judge refuses.
-    pub fn propose_module(&self, by: &str, name: &str, examined: &Examined, provenance: &Value, note: Option<&str>) -> Result<Appended> {
+    pub(super) fn record_proposal(
+        &self,
+        by: &str,
+        name: &str,
+        examined: &Examined,
+        provenance: &Value,
+        note: Option<&str>,
+    ) -> Result<Appended> {
         let mut payload = json!({
             "digest": examined.digest, "world": examined.world, "imports": examined.imports, "profile": examined.profile,
             "examined": examined, "provenance": provenance,
@@ -231,7 +238,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Refused`] when the judge refuses.
-    pub fn ratify_module(&self, by: &str, name: &str, open: &Open, reliance: Reliance) -> Result<Appended> {
+    pub(super) fn record_ratification(&self, by: &str, name: &str, open: &Open, reliance: Reliance) -> Result<Appended> {
         let mut payload = open.payload.clone();
         if let Some(compared) = reliance.compared {
             payload.insert("compared".to_owned(), json!(compared));

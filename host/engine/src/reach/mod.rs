@@ -21,6 +21,8 @@ use enact_store::{Begun, Intent, Outbound, StoreError};
 use enact_wasm::{Answer, Fault, Request};
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
 
+use crate::sources::{Sources, time_text};
+
 pub use intents::OpenIntent;
 
 use files::Files;
@@ -76,7 +78,8 @@ pub struct Outside<'a> {
     run: &'a str,
     /// The step's idempotency key.
     key: &'a str,
-    at: String,
+    /// The clock that intents are dated by.
+    sources: &'a dyn Sources,
     until: Instant,
     /// Requests so far.
     asked: u32,
@@ -94,11 +97,11 @@ impl<'a> Outside<'a> {
         files: &'a [FileGrant],
         run: &'a str,
         key: &'a str,
-        at: String,
+        sources: &'a dyn Sources,
         wall: Duration,
     ) -> Self {
         let until = Instant::now() + wall.saturating_sub(MARGIN);
-        Self { reach, http, files, run, key, at, until, asked: 0, again: None, sent: Vec::new() }
+        Self { reach, http, files, run, key, sources, until, asked: 0, again: None, sent: Vec::new() }
     }
 
     /// Keys of the requests that the guest was given an answer to.
@@ -139,7 +142,8 @@ impl<'a> Outside<'a> {
         let hash = blob_hash(&bytes).to_string();
         let carried = before.filter(|(earlier, _)| *earlier == hash).map_or_else(|| key.clone(), |(_, carried)| carried);
         let filled = self.secrets(permitted.grant)?;
-        let intent = Intent { key: &key, run: self.run, at: &self.at, target: &permitted.target, request: &hash };
+        let at = time_text(self.sources.now_micros());
+        let intent = Intent { key: &key, run: self.run, at: &at, target: &permitted.target, request: &hash };
         let answer = match self.begin(&intent)? {
             Some(kept) => kept,
             None => {

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+static CLOCK: std::sync::LazyLock<System> = std::sync::LazyLock::new(System::default);
+
 use enact_wasm::HttpResponse;
 use serde_json::{Value, json};
 use ureq::config::Config;
@@ -12,6 +14,7 @@ use ureq::unversioned::resolver::ResolvedSocketAddrs;
 use ureq::unversioned::transport::NextTimeout;
 
 use super::*;
+use crate::sources::System;
 
 /// Answers addresses in turn, one list for each question.
 #[derive(Debug)]
@@ -79,7 +82,7 @@ fn get(port: u16, path: &str) -> Request {
 }
 
 fn outside<'a>(reach: &'a Reach, rows: &'a [HttpGrant], run: &'a str) -> Outside<'a> {
-    Outside::new(reach, rows, &[], run, run, "2026-01-01T00:00:00.000000Z".to_owned(), Duration::from_secs(5))
+    Outside::new(reach, rows, &[], run, run, &*CLOCK, Duration::from_secs(5))
 }
 
 #[test]
