@@ -48,7 +48,9 @@ pub fn serve(input: &mut dyn Read, output: &mut dyn Write) -> std::io::Result<()
         .unwrap_or_else(|e| (Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }, Vec::new()));
     write_frame(output, &serde_json::to_vec(&answer)?)?;
     write_frame(output, &compiled)?;
-    output.flush()
+    output.flush()?;
+    // Whoever asked reads from the system what this took, before it is gone, and closes its end then.
+    std::io::copy(input, &mut std::io::sink()).map(drop)
 }
 
 pub(super) fn write_frame(output: &mut dyn Write, bytes: &[u8]) -> std::io::Result<()> {

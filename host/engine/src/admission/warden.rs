@@ -120,15 +120,19 @@ impl Warden {
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (send, answered) = bounded(1);
         let told = std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let asked = scope.spawn(|| {
                 // A child that ends early closes its end; what it says, or does not say, is read on the other side.
                 let mut input = BufWriter::new(input?);
-                write_frame(&mut input, &head).and_then(|()| write_frame(&mut input, bytes)).ok()
+                write_frame(&mut input, &head).and_then(|()| write_frame(&mut input, bytes)).ok()?;
+                // Open until it has been looked at for the last time: it stays as long.
+                input.into_inner().ok()
             });
             scope.spawn(move || {
                 let _ = send.send(output.map_or_else(|| Err(std::io::ErrorKind::BrokenPipe.into()), read));
             });
-            watch(&mut child, &answered)
+            let told = watch(&mut child, &answered);
+            drop(asked.join());
+            told
         });
         // However it went, nothing is left running and no zombie stays.
         let _ = child.kill();
@@ -151,15 +155,17 @@ fn read(mut output: impl Read) -> Told {
 }
 
 /// Waits for the answer and ends the process when it goes over a bound; its pipes close then, and the threads at them end.
+/// An answer that took more than a bound allows is none, however fast it came: whether a bound holds is no matter of when somebody looked.
 fn watch(child: &mut Child, answered: &crossbeam_channel::Receiver<Told>) -> Result<Told, (&'static str, String)> {
     let begun = Instant::now();
     let (wall, resident_mib) = (bound(WALL_VARIABLE, WALL_SECONDS), bound(RESIDENT_VARIABLE, RESIDENT_MIB));
     loop {
-        match answered.recv_timeout(LOOK) {
-            Ok(told) => return Ok(told),
+        let told = match answered.recv_timeout(LOOK) {
+            Ok(Err(e)) => return Ok(Err(e)),
+            Ok(told) => Some(told),
             Err(RecvTimeoutError::Disconnected) => return Ok(Err(std::io::ErrorKind::BrokenPipe.into())),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+            Err(RecvTimeoutError::Timeout) => None,
+        };
         let over = if begun.elapsed() > Duration::from_secs(wall) {
             Some((TIMEOUT, format!("it was examined for more than {wall} s")))
         } else {
@@ -170,6 +176,9 @@ fn watch(child: &mut Child, answered: &crossbeam_channel::Receiver<Told>) -> Res
             let _ = child.kill();
             return Err(over);
         }
+        if let Some(told) = told {
+            return Ok(told);
+        }
     }
 }
 
@@ -178,10 +187,10 @@ fn bound(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// Memory in use; 0 where the system does not tell, and its own bound holds alone.
+/// The most memory that was in use so far; 0 where the system does not tell, and its own bound holds alone.
 fn resident_bytes(pid: u32) -> u64 {
     let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return 0 };
-    let kilobytes = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
