@@ -1,0 +1,1 @@
+//! Modules as artifacts of an OCI registry, in the layout of the WebAssembly ecosystem.
