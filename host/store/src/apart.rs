@@ -11,11 +11,10 @@ use enact_core::hash::Hash;
 use enact_core::state::Put;
 use rusqlite::Connection;
 
-use crate::batch::{self, Batch, Begun, Done, Tx};
+use crate::batch::{self, Batch, Begun, Beside, Done, Tx};
 use crate::cache::Cache;
 use crate::derived;
 use crate::error::StoreError;
-use crate::executions::{self, Execution};
 use crate::ledger;
 use crate::links::Links;
 use crate::model::Committed;
@@ -29,12 +28,12 @@ pub(crate) const UNITS_MIN: usize = 32;
 const WAITING_MAX: usize = 64;
 
 /// What an entry leaves in the file.
-struct Stored {
-    seq: i64,
+struct Stored<R> {
+    seq: u64,
     bytes: Vec<u8>,
     leaf: Hash,
     puts: Vec<Put>,
-    note: Option<Execution>,
+    rest: R,
 }
 
 /// A transaction that is rolled back unless it is committed; on whatever thread it is dropped.
@@ -61,7 +60,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// As the transaction of [`crate::batch`], of units that read and write the derived state and nothing else.
+/// As the transaction of [`crate::batch`], of governed units of which none depends on what another leaves beside its entry.
 pub(crate) fn append<B: Batch>(
     connection: &mut Connection,
     reads: &Connection,
@@ -80,16 +79,22 @@ pub(crate) fn append<B: Batch>(
         return Err(StoreError::Corrupt { detail: "two connections see two ledgers".to_owned() });
     }
     let tx = Tx::new(&reading, cache);
+    // Asked about the last commit: that is what `Batch::is_apart` promises.
+    let mut beside = Beside::new(&reading);
     let (mut links, mut kept) = (Links::default(), Vec::new());
     let mut answers = Vec::with_capacity(batch.len());
     let mut appended = false;
-    let (rows, waiting) = sync_channel::<Stored>(WAITING_MAX);
+    let (rows, waiting) = sync_channel::<Stored<B::Rest>>(WAITING_MAX);
     let open = thread::scope(|scope| {
-        let writing = scope.spawn(move || written(open, &waiting));
+        let writing = scope.spawn(move || written::<B>(open, &waiting));
         // By value: when it returns or panics, nothing follows and the writing thread ends.
-        let mut judging = |rows: SyncSender<Stored>| -> Result<(), StoreError> {
+        let mut judging = |rows: SyncSender<Stored<B::Rest>>| -> Result<(), StoreError> {
             for nth in 0..batch.len() {
-                let (Sealed { seq, bytes, entry_hash, leaf, records, head: next }, delta) = match batch.judge(nth, &tx, &head, &at)? {
+                let judged = match batch.admit(nth, &mut beside)? {
+                    Some(left) => Err(left),
+                    None => batch.judge(nth, &tx, &head, &at)?,
+                };
+                let (Sealed { seq, bytes, entry_hash, leaf, records, head: next }, delta) = match judged {
                     Ok(entry) => entry,
                     Err(left) => {
                         kept.extend(batch.keep(&left));
@@ -97,15 +102,14 @@ pub(crate) fn append<B: Batch>(
                         continue;
                     }
                 };
-                let place = column(seq)?;
-                tx.wrote(place, &delta.puts);
+                tx.wrote(column(seq)?, &delta.puts);
                 links.add(seq, batch.records(nth)?, &records);
                 let committed = Committed { seq, entry_hash, leaf, at: next.at.clone() };
-                let note = batch.note(nth, &committed)?;
+                let rest = batch.rest(nth, &committed, &mut beside)?;
                 answers.push(Ok(committed));
                 head = next;
                 appended = true;
-                if rows.send(Stored { seq: place, bytes, leaf, puts: delta.puts, note }).is_err() {
+                if rows.send(Stored { seq, bytes, leaf, puts: delta.puts, rest }).is_err() {
                     // The writing thread has failed and says why.
                     return Ok(());
                 }
@@ -117,6 +121,7 @@ pub(crate) fn append<B: Batch>(
         judged.and(open?)
     })?;
     let cache = tx.into_cache();
+    drop(beside);
     drop(reading);
     let durable = appended || !kept.is_empty();
     if durable {
@@ -133,11 +138,14 @@ pub(crate) fn append<B: Batch>(
 }
 
 /// Writes what comes, and gives the transaction back.
-fn written<'c>(open: Open<'c>, waiting: &Receiver<Stored>) -> Result<Open<'c>, StoreError> {
-    for Stored { seq, bytes, leaf, puts, note } in waiting {
-        ledger::insert_entry(open.0, seq, &bytes, &leaf)?;
-        puts.iter().try_for_each(|put| derived::insert(open.0, seq, put))?;
-        note.iter().try_for_each(|note| executions::put(open.0, note))?;
+fn written<'c, B: Batch>(open: Open<'c>, waiting: &Receiver<Stored<B::Rest>>) -> Result<Open<'c>, StoreError> {
+    let mut beside = Beside::new(open.0);
+    for Stored { seq, bytes, leaf, puts, rest } in waiting {
+        let place = column(seq)?;
+        ledger::insert_entry(open.0, place, &bytes, &leaf)?;
+        puts.iter().try_for_each(|put| derived::insert(open.0, place, put))?;
+        B::store(rest, seq, &mut beside)?;
     }
+    beside.flush()?;
     Ok(open)
 }

@@ -33,17 +33,22 @@ pub(crate) type Judged<L> = Result<(Sealed, StateDelta), L>;
 /// A batch was asked for a unit beyond its own length.
 pub(crate) const NO_UNIT: StoreError = StoreError::Range { what: "the number of a unit" };
 
-/// Units to append. The order of the calls for each: [`Batch::admit`], [`Batch::judge`], [`Batch::beside`].
+/// Units to append. The order of the calls for each: [`Batch::admit`], [`Batch::judge`], [`Batch::rest`], [`Batch::store`].
 pub(crate) trait Batch {
     /// Why a unit was left out.
     type Left;
 
+    /// What is stored with an entry, apart from its rows of the derived state. It may be stored on another thread.
+    type Rest: Send;
+
     /// Whether units read and write the derived state.
     const GOVERNED: bool = true;
 
-    /// Whether units read nothing but the derived state and leave nothing beside their entry but a note: [`Batch::admit`] and
-    /// [`Batch::beside`] are then not called.
-    const APART: bool = false;
+    /// Whether no unit is kept out, or let in, by what an earlier one of the batch leaves beside its entry. [`Batch::admit`] may then
+    /// be asked about the last commit, while earlier units are still being written.
+    fn is_apart(&self) -> bool {
+        false
+    }
 
     /// How many units there are.
     fn len(&self) -> usize;
@@ -64,15 +69,11 @@ pub(crate) trait Batch {
         None
     }
 
-    /// What is noted of an execution with its entry.
-    fn note(&mut self, _nth: usize, _committed: &Committed) -> Result<Option<Execution>, StoreError> {
-        Ok(None)
-    }
+    /// What belongs to an entry, taken out of the unit; `beside` is the one that [`Batch::admit`] was given.
+    fn rest(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<Self::Rest, StoreError>;
 
-    /// Stores what belongs to an entry that is now stored. Must not leave the unit out any more.
-    fn beside(&mut self, _nth: usize, _committed: &Committed, _beside: &mut Beside<'_>) -> Result<(), StoreError> {
-        Ok(())
-    }
+    /// Stores that. Must not leave the unit out any more.
+    fn store(rest: Self::Rest, seq: u64, beside: &mut Beside<'_>) -> Result<(), StoreError>;
 
     /// Whether it was left out because something it relied on had changed.
     fn is_conflict(_left: &Self::Left) -> bool {
@@ -146,7 +147,7 @@ pub(crate) struct Beside<'c> {
 }
 
 impl<'c> Beside<'c> {
-    fn new(connection: &'c Connection) -> Self {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
         Self { connection, pending: Pending::new(connection), queue: Queue::new(connection) }
     }
 
@@ -160,6 +161,17 @@ impl<'c> Beside<'c> {
             Err(StoreError::Quarantined { store, reason }) => Ok(Some(Rejection::Quarantined { store, reason })),
             Err(error) => Err(error),
         }
+    }
+
+    /// Notes an execution.
+    pub(crate) fn note(&self, note: &Execution) -> Result<(), StoreError> {
+        executions::put(self.connection, note)
+    }
+
+    /// Writes what was counted on the way.
+    pub(crate) fn flush(self) -> Result<(), StoreError> {
+        self.pending.flush()?;
+        self.queue.flush()
     }
 
     /// Stores a run and its writes.
@@ -182,7 +194,7 @@ impl Writer {
         }
         // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
         let cache = mem::take(&mut self.cache);
-        let done = if B::APART && batch.len() >= apart::UNITS_MIN {
+        let done = if batch.len() >= apart::UNITS_MIN && batch.is_apart() {
             let reads = match self.reads.take() {
                 Some(reads) => reads,
                 None => open::reading(&self.shared.options)?,
@@ -278,10 +290,8 @@ fn append<B: Batch>(
                 links.add(sealed.seq, batch.records(nth)?, &sealed.records);
                 let Sealed { seq, entry_hash, leaf, head: next, .. } = sealed;
                 let committed = Committed { seq, entry_hash, leaf, at: next.at.clone() };
-                if let Some(note) = batch.note(nth, &committed)? {
-                    executions::put(&transaction, &note)?;
-                }
-                batch.beside(nth, &committed, &mut beside)?;
+                let rest = batch.rest(nth, &committed, &mut beside)?;
+                B::store(rest, seq, &mut beside)?;
                 answers.push(Ok(committed));
                 head = next;
                 appended = true;
@@ -302,8 +312,7 @@ fn append<B: Batch>(
         transaction.rollback()?;
         return Ok(Done { answers, durable, cache });
     }
-    beside.pending.flush()?;
-    beside.queue.flush()?;
+    beside.flush()?;
     links.flush(&transaction, before, head.size)?;
     if appended {
         ledger::set_head(&transaction, &head, &sign(&head))?;

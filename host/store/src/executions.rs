@@ -4,7 +4,7 @@
 use enact_core::entry::{Draft, Head, Record};
 use rusqlite::{Connection, params};
 
-use crate::batch::{Batch, Judged, NO_UNIT, Tx};
+use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::governed::{Judge, judged};
 use crate::model::Committed;
@@ -80,8 +80,11 @@ struct Noted<'a, J: ?Sized> {
 
 impl<J: Judge + ?Sized> Batch for Noted<'_, J> {
     type Left = J::Refused;
+    type Rest = Option<Execution>;
 
-    const APART: bool = true;
+    fn is_apart(&self) -> bool {
+        true
+    }
 
     fn len(&self) -> usize {
         self.drafts.len()
@@ -100,11 +103,15 @@ impl<J: Judge + ?Sized> Batch for Noted<'_, J> {
         self.judge.keep(left)
     }
 
-    fn note(&mut self, nth: usize, committed: &Committed) -> Result<Option<Execution>, StoreError> {
+    fn rest(&mut self, nth: usize, committed: &Committed, _: &mut Beside<'_>) -> Result<Option<Execution>, StoreError> {
         let Some(note) = self.notes.get_mut(nth) else { return Ok(None) };
         note.seq = Some(committed.seq);
         note.finished_at = Some(committed.at.clone());
         Ok(Some(note.clone()))
+    }
+
+    fn store(note: Option<Execution>, _: u64, beside: &mut Beside<'_>) -> Result<(), StoreError> {
+        note.iter().try_for_each(|note| beside.note(note))
     }
 }
 

@@ -4,7 +4,7 @@
 use enact_core::entry::{Draft, Head, Record, Sealed};
 use enact_core::state::{StateDelta, StateView};
 
-use crate::batch::{Batch, Judged, NO_UNIT, Tx};
+use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::model::Committed;
 use crate::refusals::RefusedProposal;
@@ -65,8 +65,11 @@ struct Drafts<'a, J: ?Sized> {
 
 impl<J: Judge + ?Sized> Batch for Drafts<'_, J> {
     type Left = J::Refused;
+    type Rest = ();
 
-    const APART: bool = true;
+    fn is_apart(&self) -> bool {
+        true
+    }
 
     fn len(&self) -> usize {
         self.drafts.len()
@@ -83,6 +86,14 @@ impl<J: Judge + ?Sized> Batch for Drafts<'_, J> {
 
     fn keep(&self, left: &J::Refused) -> Option<RefusedProposal> {
         self.judge.keep(left)
+    }
+
+    fn rest(&mut self, _: usize, _: &Committed, _: &mut Beside<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn store((): (), _: u64, _: &mut Beside<'_>) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -1,13 +1,15 @@
 //! Appending what a worker did: the entry of a run and of what follows from it, judged like any governed draft, together with the run, its
 //! store writes and the queue. All of a unit or nothing of it.
 
+use std::collections::{HashMap, HashSet};
+
 use enact_core::entry::{Draft, Head, Record};
 
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::governed::{Judge, judged};
-use crate::model::{Committed, Read, Rejection, RunRow, Write};
-use crate::queue::{Fence, QueueChange};
+use crate::model::{Committed, Kind, Read, Rejection, RunRow, Write};
+use crate::queue::{Fence, QueueChange, QueueItem};
 use crate::refusals::RefusedProposal;
 use crate::writer::Writer;
 
@@ -77,8 +79,72 @@ struct Units<'a, 'l, J: ?Sized> {
     line: &'a mut WorkLine<'l>,
 }
 
+/// What belongs to a unit's entry.
+struct Rest {
+    run: Option<WorkRun>,
+    /// Each with its item as it was before the unit; none for a second change of an item, and for a new one.
+    changes: Vec<(QueueChange, Option<QueueItem>)>,
+}
+
+/// What units of a batch touch.
+#[derive(Default)]
+struct Apart<'u> {
+    items: HashSet<&'u str>,
+    runs: HashSet<&'u str>,
+    rows: HashSet<(&'u str, &'u str)>,
+    kinds: HashMap<&'u str, Kind>,
+}
+
+impl<'u> Apart<'u> {
+    /// Whether no two units touch the same thing, so that the order in which they are written says nothing about whether they stand.
+    fn holds(mut self, units: &'u [Work]) -> bool {
+        units.iter().all(|unit| self.items(unit) && unit.run.as_ref().is_none_or(|run| self.run(run)))
+    }
+
+    fn items(&mut self, unit: &'u Work) -> bool {
+        let mut own: Vec<&str> = unit.changes.iter().map(|change| change.row.item.as_str()).collect();
+        own.extend(unit.fence.iter().map(|fence| fence.item.as_str()));
+        own.sort_unstable();
+        own.dedup();
+        own.into_iter().all(|item| self.items.insert(item))
+    }
+
+    fn run(&mut self, WorkRun { run, reads, writes }: &'u WorkRun) -> bool {
+        let mut own: Vec<(&str, &str)> = Vec::with_capacity(reads.len() + writes.len());
+        for read in reads {
+            match read {
+                Read::Row { store, kind, key, .. } if self.is_kind(store, *kind) => own.push((store, key)),
+                Read::Kind { store, kind } if self.is_kind(store, *kind) => {}
+                // The version of a whole store, and events, depend on every write.
+                Read::Row { .. } | Read::Kind { .. } | Read::Store { .. } | Read::Event { .. } => return false,
+            }
+        }
+        for write in writes {
+            if !self.is_kind(write.store(), write.kind()) {
+                return false;
+            }
+            match write {
+                Write::Put { store, key, .. } | Write::Tombstone { store, key, .. } => own.push((store, key)),
+                Write::Append { .. } => {}
+            }
+        }
+        own.sort_unstable();
+        own.dedup();
+        self.runs.insert(&run.run_id) && own.into_iter().all(|row| self.rows.insert(row))
+    }
+
+    fn is_kind(&mut self, store: &'u str, kind: Kind) -> bool {
+        *self.kinds.entry(store).or_insert(kind) == kind
+    }
+}
+
 impl<J: Judge + ?Sized> Batch for Units<'_, '_, J> {
     type Left = WorkRefused<J::Refused>;
+    type Rest = Rest;
+
+    fn is_apart(&self) -> bool {
+        Apart::default().holds(self.units)
+    }
 
     fn len(&self) -> usize {
         self.units.len()
@@ -109,16 +175,24 @@ impl<J: Judge + ?Sized> Batch for Units<'_, '_, J> {
         }
     }
 
-    fn beside(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<(), StoreError> {
-        let unit = self.units.get(nth).ok_or(NO_UNIT)?;
-        if let Some(run) = &unit.run {
-            beside.run(committed.seq, &run.run, &run.writes)?;
+    fn rest(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<Rest, StoreError> {
+        let unit = self.units.get_mut(nth).ok_or(NO_UNIT)?;
+        let mut changes = Vec::with_capacity(unit.changes.len());
+        for mut change in unit.changes.drain(..) {
+            if let Some(line) = (self.line)(&change, committed) {
+                change.line = line;
+            }
+            let found = beside.queue.taken(&change.row.item);
+            changes.push((change, found));
         }
-        for change in &unit.changes {
-            let line = (self.line)(change, committed);
-            beside.queue.write(change, line.as_deref().unwrap_or(&change.line), Some(committed.seq))?;
+        Ok(Rest { run: unit.run.take(), changes })
+    }
+
+    fn store(rest: Rest, seq: u64, beside: &mut Beside<'_>) -> Result<(), StoreError> {
+        if let Some(WorkRun { run, writes, .. }) = &rest.run {
+            beside.run(seq, run, writes)?;
         }
-        Ok(())
+        rest.changes.into_iter().try_for_each(|(change, found)| beside.queue.write(&change, found, Some(seq)))
     }
 
     fn is_conflict(left: &Self::Left) -> bool {

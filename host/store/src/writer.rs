@@ -201,8 +201,9 @@ struct Runs<'a> {
     commits: &'a [Commit],
 }
 
-impl Batch for Runs<'_> {
+impl<'a> Batch for Runs<'a> {
     type Left = Rejection;
+    type Rest = &'a Commit;
 
     /// A run receipt neither reads nor writes the derived state.
     const GOVERNED: bool = false;
@@ -229,9 +230,12 @@ impl Batch for Runs<'_> {
         Ok(seal(head, self.origin, draft).map(|sealed| (sealed, StateDelta::default())).map_err(Rejection::Refused))
     }
 
-    fn beside(&mut self, nth: usize, committed: &Committed, beside: &mut Beside<'_>) -> Result<(), StoreError> {
-        let commit = self.commits.get(nth).ok_or(NO_UNIT)?;
-        beside.run(committed.seq, &commit.run, &commit.writes)
+    fn rest(&mut self, nth: usize, _: &Committed, _: &mut Beside<'_>) -> Result<&'a Commit, StoreError> {
+        self.commits.get(nth).ok_or(NO_UNIT)
+    }
+
+    fn store(commit: &'a Commit, seq: u64, beside: &mut Beside<'_>) -> Result<(), StoreError> {
+        beside.run(seq, &commit.run, &commit.writes)
     }
 
     fn is_conflict(left: &Rejection) -> bool {

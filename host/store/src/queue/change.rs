@@ -103,11 +103,16 @@ impl<'c> Queue<'c> {
         rows.next()?.map(item).transpose()
     }
 
-    /// Writes a change that was admitted. A new item that came with an entry has its place there.
-    pub(crate) fn write(&mut self, change: &QueueChange, line: &str, entry: Option<u64>) -> Result<(), StoreError> {
-        let row = &change.row;
-        // As it was admitted: nothing is written between that and the first change. A second one finds what the first has left.
-        let found = match self.admitted.remove(&row.item) {
+    /// The item of a change as it was admitted, once: nothing is written between that and the first change.
+    pub(crate) fn taken(&mut self, item: &str) -> Option<QueueItem> {
+        self.admitted.remove(item)
+    }
+
+    /// Writes a change that was admitted to the item as it was found then; a second change finds what the first has left. A new item
+    /// that came with an entry has its place there.
+    pub(crate) fn write(&mut self, change: &QueueChange, found: Option<QueueItem>, entry: Option<u64>) -> Result<(), StoreError> {
+        let (row, line) = (&change.row, &change.line);
+        let found = match found {
             Some(found) => Some(found),
             None => self.find(&row.item)?,
         };

@@ -209,61 +209,141 @@ fn a_unit_may_queue_an_item_or_carry_one_through_several_statuses_or_have_no_run
     consistent(&mut reader);
 }
 
-/// W-36: whatever fails, wherever: the ledger, the run, the stores, the state and the queue are as they were.
+/// W-36: whatever fails, wherever: the ledger, the run, the stores, the state and the queue are as they were. A long batch is judged and
+/// written on two threads.
 #[test]
 fn w_36_nothing_is_stored_of_a_batch_that_failed_wherever_it_failed() {
-    for fail in ["error", "panic", "skip", "order", "line", "sign", "kind", "full"] {
-        let bench = Bench::new();
-        let (writer, items) = taken(&bench, 4);
-        let mut writer = writer;
-        if fail == "full" {
-            let size = std::fs::metadata(bench.path()).unwrap().len();
-            let limited = OpenOptions { size_limit_bytes: Some(size + 60_000), ..OpenOptions::new(bench.path()) };
-            writer = Store::open(&limited).unwrap().writer().unwrap();
+    for many in [3_u64, 40] {
+        ["error", "panic", "skip", "order", "line", "sign", "kind", "full"].into_iter().for_each(|fail| fails(fail, many));
+    }
+}
+
+/// A batch of so many units, the last of which fails.
+fn fails(fail: &str, many: u64) {
+    let bench = Bench::new();
+    let (writer, items) = taken(&bench, many + 1);
+    let mut writer = writer;
+    if fail == "full" {
+        let size = std::fs::metadata(bench.path()).unwrap().len();
+        let limited = OpenOptions { size_limit_bytes: Some(size + 60_000), ..OpenOptions::new(bench.path()) };
+        writer = Store::open(&limited).unwrap().writer().unwrap();
+    }
+    append(&mut writer, &[add("k")]).unwrap();
+    let mut reader = bench.store.reader().unwrap();
+    let before = whole(&mut reader);
+    let mut units: Vec<_> = items.iter().take(many as usize).map(|item| work(item, &format!("run-{}", item.row.item))).collect();
+    let last = units.last_mut().unwrap();
+    match fail {
+        "line" | "sign" => {}
+        // Compared as absent, since a write that only appends reads no version; found to be of another kind when it is applied.
+        "kind" => {
+            let append = Write::Append { store: "keys".to_owned(), value: "v".to_owned(), events: Vec::new() };
+            last.run.as_mut().unwrap().writes.push(append);
         }
-        append(&mut writer, &[add("k")]).unwrap();
-        let mut reader = bench.store.reader().unwrap();
-        let before = whole(&mut reader);
-        let mut units: Vec<_> = items.iter().take(3).map(|item| work(item, &format!("run-{}", item.row.item))).collect();
-        let last = units.last_mut().unwrap();
-        match fail {
-            "line" | "sign" => {}
-            // Compared as absent, since a write that only appends reads no version; found to be of another kind when it is applied.
-            "kind" => {
-                let append = Write::Append { store: "keys".to_owned(), value: "v".to_owned(), events: Vec::new() };
-                last.run.as_mut().unwrap().writes.push(append);
+        "full" => last.run.as_mut().unwrap().run.trace = vec![7; 2_000_000],
+        judge => last.draft = draft(&json!({"key": format!("Q-{}", many - 1), "fail": judge})),
+    }
+    let failed = catch_unwind(AssertUnwindSafe(|| {
+        let mut line = |change: &QueueChange, committed: &Committed| {
+            assert!(fail != "line" || committed.seq < many, "no line");
+            with_entry(change, committed)
+        };
+        let sign = |head: &enact_core::entry::Head| {
+            assert!(fail != "sign", "no signature");
+            sign(head)
+        };
+        writer.append_work(&mut units.clone(), NOW, &mut Counting, &mut line, &sign)
+    }));
+    match (fail, &failed) {
+        ("panic" | "line" | "sign", Err(_)) | ("error", Ok(Err(StoreError::Corrupt { .. }))) => {}
+        ("skip" | "order", Ok(Err(StoreError::Judged { seq, .. }))) if *seq == many => {}
+        ("full", Ok(Err(StoreError::Full))) => {}
+        // Found before anything is written: only this one is left out.
+        ("kind", Ok(Ok(answers))) => {
+            let (last, others) = answers.split_last().unwrap();
+            assert_eq!(code(last), "commit_conflict");
+            assert!(others.iter().all(Result::is_ok), "{answers:?}");
+            consistent(&mut reader);
+            return;
+        }
+        _ => panic!("{fail}: {failed:?}"),
+    }
+    assert_eq!(whole(&mut reader), before, "{fail}");
+    let units: Vec<_> = items.iter().map(|item| work(item, &format!("run-{}", item.row.item))).collect();
+    let answers = append_work(&mut bench.store.writer().unwrap(), &units).unwrap();
+    assert!(answers.iter().all(Result::is_ok), "{fail}: {answers:?}");
+    assert_eq!(findings(&mut reader), Vec::<String>::new());
+    consistent(&mut reader);
+}
+
+/// A long batch is judged and written on two threads where no unit depends on another, and on one where any does: it comes to what the
+/// units come to one after the other.
+#[test]
+fn w_31_a_long_batch_comes_to_what_its_units_come_to_one_after_the_other() {
+    for clash in ["none", "item", "fence", "run", "row", "store", "event", "kind", "refused"] {
+        let units = |items: &[QueueItem]| -> Vec<Work> {
+            let mut units: Vec<_> = items.iter().map(|item| work(item, &format!("run-{}", item.row.item))).collect();
+            let (early, late) = units.split_at_mut(30);
+            let (first, second) = (&mut early[5], &mut late[8]);
+            let (held, run) = (first.run.as_mut().unwrap(), second.run.as_mut().unwrap());
+            let log = |name: &str| Write::Append { store: name.to_owned(), value: "{}".to_owned(), events: vec!["e".to_owned()] };
+            match clash {
+                "item" => {
+                    second.changes[0] = first.changes[0].clone();
+                    second.changes[0].expect = QueueExpect::Is { status: Some(EXECUTING.to_owned()), fence: None };
+                }
+                "fence" => {
+                    second.fence.clone_from(&first.fence);
+                    let raised = &mut first.changes[0];
+                    raised.row.fence += 1;
+                    let mut line: Value = serde_json::from_str(&raised.line).unwrap();
+                    line["fence"] = raised.row.fence.into();
+                    raised.line = line.to_string();
+                }
+                "run" => run.run.run_id.clone_from(&held.run.run_id),
+                "row" => run.writes.clone_from(&held.writes),
+                "store" => run.reads = vec![Read::Store { store: "keys".to_owned(), kind: Kind::Registry, version: 38 }],
+                "event" => {
+                    held.writes.push(log("log"));
+                    let event = Read::Event { store: None, event: "e".to_owned(), fields: serde_json::Map::new(), found: false };
+                    run.reads.push(event);
+                }
+                "kind" => {
+                    held.writes.push(log("new"));
+                    let put = |key: &str| Write::Put {
+                        store: "new".to_owned(),
+                        kind: Kind::Registry,
+                        key: key.to_owned(),
+                        value: "1".to_owned(),
+                        version: 1,
+                    };
+                    run.writes.push(put("k"));
+                }
+                "refused" => second.draft = draft(&json!({"key": "Q-5", "expect": 0})),
+                _ => {}
             }
-            "full" => last.run.as_mut().unwrap().run.trace = vec![7; 2_000_000],
-            judge => last.draft = draft(&json!({"key": "Q-2", "fail": judge})),
-        }
-        let failed = catch_unwind(AssertUnwindSafe(|| {
-            let mut line = |change: &QueueChange, committed: &Committed| {
-                assert!(fail != "line" || committed.seq < 3, "no line");
-                with_entry(change, committed)
-            };
-            let sign = |head: &enact_core::entry::Head| {
-                assert!(fail != "sign", "no signature");
-                sign(head)
-            };
-            writer.append_work(&mut units.clone(), NOW, &mut Counting, &mut line, &sign)
-        }));
-        match (fail, &failed) {
-            ("panic" | "line" | "sign", Err(_)) | ("error", Ok(Err(StoreError::Corrupt { .. }))) => {}
-            ("skip" | "order", Ok(Err(StoreError::Judged { seq: 3, .. }))) | ("full", Ok(Err(StoreError::Full))) => {}
-            // Found before anything is written: only this one is left out.
-            ("kind", Ok(Ok(answers))) => {
-                assert_eq!(answers.iter().map(code).collect::<Vec<_>>(), ["committed", "committed", "commit_conflict"]);
-                consistent(&mut reader);
-                continue;
-            }
-            _ => panic!("{fail}: {failed:?}"),
-        }
-        assert_eq!(whole(&mut reader), before, "{fail}");
-        let units: Vec<_> = items.iter().map(|item| work(item, &format!("run-{}", item.row.item))).collect();
-        let answers = append_work(&mut bench.store.writer().unwrap(), &units).unwrap();
-        assert!(answers.iter().all(Result::is_ok), "{fail}: {answers:?}");
-        assert_eq!(findings(&mut reader), Vec::<String>::new());
-        consistent(&mut reader);
+            units
+        };
+        let (one, all) = (Bench::new(), Bench::new());
+        let (mut single, items) = taken(&one, 40);
+        let singly: Vec<_> = units(&items).into_iter().flat_map(|unit| append_work(&mut single, &[unit]).unwrap()).collect();
+        let (mut writer, items) = taken(&all, 40);
+        let together = append_work(&mut writer, &units(&items)).unwrap();
+        assert_eq!(together.iter().map(code).collect::<Vec<_>>(), singly.iter().map(code).collect::<Vec<_>>(), "{clash}");
+        let failed: Vec<_> = together.iter().map(code).filter(|code| *code != "committed").collect();
+        let expected: &[&str] = match clash {
+            "none" | "store" => &[],
+            "item" => &["queue_status"],
+            "fence" => &["queue_fenced"],
+            "run" => &["commit_duplicate"],
+            "refused" => &["refused"],
+            _ => &["commit_conflict"],
+        };
+        assert_eq!(failed, expected, "{clash}");
+        let (mut one, mut all) = (one.store.reader().unwrap(), all.store.reader().unwrap());
+        assert_eq!(whole(&mut all), whole(&mut one), "{clash}");
+        assert_eq!(findings(&mut all), Vec::<String>::new(), "{clash}");
+        consistent(&mut all);
     }
 }
 
