@@ -3,6 +3,7 @@
 //! The judge reads through a connection of its own. It sees the last commit, which nobody else can follow while this transaction holds the
 //! lock, and before that what the units of the batch have written so far, from memory: the same as in [`crate::batch`], one after the other.
 
+use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -24,8 +25,11 @@ use crate::refusals;
 /// Units from which on a second thread is worth its start and the judge's first reads.
 pub(crate) const UNITS_MIN: usize = 32;
 
-/// Entries that may wait for being written. More would not make anything faster.
-const WAITING_MAX: usize = 64;
+/// Entries that are handed over at once: waking the other thread costs as much as writing one of them.
+const HANDED: usize = 16;
+
+/// Such handfuls that may wait for being written. More would not make anything faster.
+const WAITING_MAX: usize = 4;
 
 /// What an entry leaves in the file.
 struct Stored<R> {
@@ -84,11 +88,12 @@ pub(crate) fn append<B: Batch>(
     let (mut links, mut kept) = (Links::default(), Vec::new());
     let mut answers = Vec::with_capacity(batch.len());
     let mut appended = false;
-    let (rows, waiting) = sync_channel::<Stored<B::Rest>>(WAITING_MAX);
+    let (rows, waiting) = sync_channel::<Vec<Stored<B::Rest>>>(WAITING_MAX);
     let open = thread::scope(|scope| {
         let writing = scope.spawn(move || written::<B>(open, &waiting));
         // By value: when it returns or panics, nothing follows and the writing thread ends.
-        let mut judging = |rows: SyncSender<Stored<B::Rest>>| -> Result<(), StoreError> {
+        let mut judging = |rows: SyncSender<Vec<Stored<B::Rest>>>| -> Result<(), StoreError> {
+            let mut stored = Vec::with_capacity(HANDED);
             for nth in 0..batch.len() {
                 let judged = match batch.admit(nth, &mut beside)? {
                     Some(left) => Err(left),
@@ -109,11 +114,14 @@ pub(crate) fn append<B: Batch>(
                 answers.push(Ok(committed));
                 head = next;
                 appended = true;
-                if rows.send(Stored { seq, bytes, leaf, puts: delta.puts, rest }).is_err() {
+                stored.push(Stored { seq, bytes, leaf, puts: delta.puts, rest });
+                if stored.len() == HANDED && rows.send(mem::replace(&mut stored, Vec::with_capacity(HANDED))).is_err() {
                     // The writing thread has failed and says why.
                     return Ok(());
                 }
             }
+            // Here as well.
+            drop(rows.send(stored));
             Ok(())
         };
         let judged = judging(rows);
@@ -138,9 +146,9 @@ pub(crate) fn append<B: Batch>(
 }
 
 /// Writes what comes, and gives the transaction back.
-fn written<'c, B: Batch>(open: Open<'c>, waiting: &Receiver<Stored<B::Rest>>) -> Result<Open<'c>, StoreError> {
+fn written<'c, B: Batch>(open: Open<'c>, waiting: &Receiver<Vec<Stored<B::Rest>>>) -> Result<Open<'c>, StoreError> {
     let mut beside = Beside::new(open.0);
-    for Stored { seq, bytes, leaf, puts, rest } in waiting {
+    for Stored { seq, bytes, leaf, puts, rest } in waiting.into_iter().flatten() {
         let place = column(seq)?;
         ledger::insert_entry(open.0, place, &bytes, &leaf)?;
         puts.iter().try_for_each(|put| derived::insert(open.0, place, put))?;
