@@ -58,7 +58,7 @@ fn awaiting_deposit(scratch: &Scratch, id: &str, amount: &str) -> Value {
 
 #[test]
 fn i_03_every_movement_is_balanced_and_names_its_parent_by_hash() {
-    for pack in ["settlement", "assets", "budgets", "auction"] {
+    for pack in ["settlement", "assets", "budgets", "auction", "treasury", "membership", "federation", "control"] {
         let (scratch, _) = told(pack);
         let export = scratch.enact(&["ledger", "export"]).exits(0).out;
         let (mut last, mut movements) = (BTreeMap::<String, String>::new(), 0);

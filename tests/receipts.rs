@@ -9,10 +9,10 @@ use enact_core::hash::{leaf_hash, sha256};
 use serde_json::{Value, json};
 
 use crate::listen::noted;
+use crate::queue_pilot::{PAPER, Pilot, WATER, record};
 use crate::support::{Scratch, project};
 
 const PILOT: &[&str] = &["-w", ".enact-demo-wst"];
-const WATER: &str = "EXQ-20260417-1";
 
 /// All records of a ledger by their hashes, from the stored bytes.
 fn stored(scratch: &Scratch, workspace: &str) -> BTreeMap<String, (u64, Record)> {
@@ -417,4 +417,42 @@ fn the_vector_of_an_exported_receipt_holds() {
     let file = scratch.file("receipt.json", &envelope.to_string());
     let report = scratch.enact(&["receipts", "--verify", &file, "--key", key, "--json"]).exits(0).json();
     assert_eq!(report["receipt_hash"], vector["statement"]["predicate"]["receipt_hash"]);
+}
+
+/// I-18: a worker settles what was executed and verified, and only that. The receipt of the run lies in the entry of the execution, an audit
+/// executes it again, the settlement names the execution; without a receipt there is neither.
+#[test]
+fn i_18_a_verified_execution_becomes_its_settlement_and_nothing_else_does() {
+    let pilot = Pilot::new();
+    let leg = |account: &str, side: &str| json!({"account": account, "amount": "1200", "asset": "WATER_SHARE", "side": side});
+    let transit = format!("transit:{WATER}");
+    let subject = format!("Execution:{WATER}");
+    let mut settled = record("EXECUTION_EVENT", "settlement.recorded", &subject, &json!({"transfer_id": format!("XFR-{WATER}")}));
+    settled["consumes"] = json!([format!("settlement:{WATER}")]);
+    settled["postings"] = json!([leg(&transit, "debit"), leg("wallet:line-crew", "credit")]);
+    let claimed = json!({"transfer_id": format!("XFR-{WATER}"), "uts_id": "UTS-x", "uts_cid": PAPER,
+        "receipt": PAPER.replace("sha256", "blake3"), "statement": {}, "fingerprint": "x"});
+    let mut executed = record("EXECUTION_EVENT", "transfer.executed", &subject, &claimed);
+    executed["consumes"] = json!(["transfer:INT-20260417-1", "unit:JWP-U1"]);
+    executed["postings"] = json!([leg("wallet:water-works", "debit"), leg(&transit, "credit")]);
+    // By the worker itself, which may do both: no execution without a run, no settlement without an execution.
+    let before = pilot.whole();
+    assert_eq!(pilot.propose("worker-one", &executed), "execution_run");
+    assert_eq!(pilot.propose("worker-one", &settled), "lifecycle_edge");
+    assert_eq!(pilot.whole(), before);
+
+    pilot.work().exits(0);
+    let stored = stored(&pilot.scratch, ".enact");
+    let of = |action: &str| stored.iter().find(|(_, (_, record))| record.action == action && record.subject == subject).unwrap();
+    let (executed, (seq, transfer)) = of("transfer.executed");
+    let (receipt, _) = stored.iter().find(|(_, (at, record))| at == seq && record.action == "RUN.RECEIPT").unwrap();
+    assert_eq!((&transfer.refs["run"].to_string(), &transfer.payload["receipt"]), (receipt, &json!(receipt)));
+    let audited = pilot.enact(&["audit", pilot.item(WATER)["run"].as_str().unwrap(), "--json"]).exits(0).json();
+    assert_eq!(audited["verdict"], "REPLAYED", "{audited:#}");
+    let (_, (_, settlement)) = of("settlement.recorded");
+    assert_eq!((&settlement.refs["prev"].to_string(), &settlement.payload["transfer_id"]), (executed, &transfer.payload["transfer_id"]));
+    assert_eq!((pilot.balance(&transit, "WATER_SHARE"), pilot.balance("wallet:line-crew", "WATER_SHARE")), ("0".into(), "1200".into()));
+    // Once.
+    assert_eq!(pilot.propose("worker-one", &settled), "lifecycle_edge");
+    assert_eq!(pilot.balance("wallet:line-crew", "WATER_SHARE"), "1200");
 }

@@ -4,6 +4,7 @@
 //! The tests here show single requirements and known mistakes.
 mod chance;
 mod crew;
+mod gates;
 mod mistakes;
 mod model;
 mod walk;
