@@ -14,6 +14,10 @@ pub(crate) mod support;
 #[path = "../host/wasm/tests/sandbox/guests.rs"]
 pub(crate) mod guests;
 
+#[allow(dead_code, reason = "the sandbox's tests use more of it")]
+#[path = "../host/wasm/tests/sandbox/program.rs"]
+pub(crate) mod program;
+
 /// A workspace with one workflow for each module: `WF_HOSTILE_<index>_V0` with one step that calls it.
 fn workspace_with(modules: &[Vec<u8>], limits: &Value) -> Scratch {
     let scratch = Scratch::init();

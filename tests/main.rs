@@ -43,4 +43,5 @@ mod templates;
 mod tidy;
 mod trial_balance;
 mod views;
+mod wasi;
 mod world;

@@ -21,9 +21,14 @@ const SECRET: &str = "t0p-s3cr3t-t0ken";
 
 /// A workspace with one side effect that asks `asks`, and a binding row with `row`'s members.
 fn workspace(asks: &[Ask], imports: &Value, row: Value) -> Scratch {
+    workspace_around(&guest::asks(asks), imports, row)
+}
+
+/// The same around any side effect.
+pub(crate) fn workspace_around(module: &[u8], imports: &Value, row: Value) -> Scratch {
     let scratch = Scratch::init();
     scratch.stewards();
-    scratch.admit("asker", &guest::asks(asks), ["ada", "bo"]);
+    scratch.admit("asker", module, ["ada", "bo"]);
     let secrets = scratch.workspace().join("keys/secrets");
     std::fs::create_dir_all(&secrets).unwrap();
     std::fs::write(secrets.join("TOKEN"), format!("{SECRET}\n")).unwrap();

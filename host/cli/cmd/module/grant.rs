@@ -28,7 +28,7 @@ pub(crate) struct GrantArgs {
     module: String,
     #[command(flatten)]
     row: RowArgs,
-    /// An interface that it may ask: registry, table, log, clock, random; http and files need rows in the artifact as well.
+    /// An interface that it may ask: registry, table, log, clock, random, wasi; http and files need rows in the artifact as well.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
     /// The store of an entity, or of `*` for every other: ENTITY=STORE.
