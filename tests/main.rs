@@ -12,6 +12,7 @@ mod decisions;
 mod disk;
 mod first_run;
 mod governance;
+mod grants;
 mod hostile;
 mod ledger;
 mod listen;

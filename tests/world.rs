@@ -1,7 +1,7 @@
 //! Side effects that touch the world: what their binding's rows name they reach, everything else is refused, all of it is recorded,
 //! and nothing is sent twice (issue 6).
-mod guest;
-mod peer;
+pub(crate) mod guest;
+pub(crate) mod peer;
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -60,7 +60,7 @@ fn run(scratch: &Scratch) -> (String, Vec<Value>) {
     (letters(&report["payload"]), calls)
 }
 
-fn letters(payload: &Value) -> String {
+pub(crate) fn letters(payload: &Value) -> String {
     let text = payload.to_string();
     let found = text.split(r#""out":""#).nth(1).and_then(|rest| rest.split('"').next());
     found.unwrap_or_else(|| panic!("no letters in {text}")).to_owned()
