@@ -73,10 +73,12 @@ impl<S: StateRead> Host for World<'_, '_, S> {
             let mut bytes = vec![0; len];
             self.sources.fill(&mut bytes).then_some(bytes)
         };
-        let drawn = match request {
-            Request::RandomBytes { len } => fill(*len as usize),
-            Request::WasiSeed => fill(32),
-            _ => self.sources.unique().map(|bytes| bytes.to_vec()),
+        let drawn = if let Request::RandomBytes { len } = request {
+            fill(*len as usize)
+        } else if let Request::WasiSeed = request {
+            fill(32)
+        } else {
+            self.sources.unique().map(|bytes| bytes.to_vec())
         };
         drawn.map_or_else(|| Answer::Fault(Fault::Unavailable("no randomness".to_owned())), Answer::Bytes)
     }

@@ -109,10 +109,9 @@ impl View<'_> {
 
     /// The one thing that is asked of the host, and recorded.
     fn seed(&mut self) -> wasmtime::Result<[u8; 32]> {
-        match ask(&mut self.0.effect, Request::WasiSeed)? {
-            Answer::Bytes(seed) => seed.try_into().map_err(|_| Stop::host()),
-            _ => Err(Stop::host()),
-        }
+        let answer = ask(&mut self.0.effect, Request::WasiSeed)?;
+        let Answer::Bytes(seed) = answer else { return Err(Stop::host()) };
+        seed.try_into().map_err(|_| Stop::host())
     }
 }
 
