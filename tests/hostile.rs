@@ -14,6 +14,10 @@ pub(crate) mod support;
 #[path = "../host/wasm/tests/sandbox/guests.rs"]
 pub(crate) mod guests;
 
+#[allow(dead_code, reason = "the sandbox's tests use more of it")]
+#[path = "../host/wasm/tests/sandbox/program.rs"]
+pub(crate) mod program;
+
 /// A workspace with one workflow for each module: `WF_HOSTILE_<index>_V0` with one step that calls it.
 fn workspace_with(modules: &[Vec<u8>], limits: &Value) -> Scratch {
     let scratch = Scratch::init();
@@ -159,10 +163,10 @@ fn p_21_a_transform_with_one_import_is_refused_with_the_import_named() {
     assert!(inspection["imports"].to_string().contains("enact:capability/clock@0.1.0"), "{inspection}");
     let error = scratch.enact(&["module", "add", &file.to_string_lossy(), "--as", "ada", "--json"]).exits(3).json();
     assert_eq!(error["error"]["code"], "export", "{error}");
-    let foreign = support::binary(r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#);
+    let foreign = support::binary(r#"(component (import "wasi:sockets/tcp@0.2.0" (instance)))"#);
     std::fs::write(&file, foreign).unwrap();
     let inspection = scratch.enact(&["module", "inspect", &file.to_string_lossy(), "--json"]).exits(3).json();
-    assert!(inspection["refusals"].to_string().contains("wasi:clocks/wall-clock@0.2.0"), "{inspection}");
+    assert!(inspection["refusals"].to_string().contains("wasi:sockets/tcp@0.2.0"), "{inspection}");
 }
 
 /// The same protocol with a side effect in the place of the transform.

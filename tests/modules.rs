@@ -402,7 +402,7 @@ fn p_21_every_built_in_module_answers_alike_compiled_and_interpreted_to_the_unit
                 for operation in ["REGISTER", "LOOKUP", "APPEND", "READ", "GET", "PUT", "SEND"] {
                     let reports = modules.each_ref().map(|module| match module.kind() {
                         Kind::Transform => module.transform(&limits, code, input),
-                        Kind::SideEffect => Rehearsal::new(name, &Scenery::default()).unwrap().with("store", |host| {
+                        Kind::SideEffect => Rehearsal::new(name, &Scenery::default()).unwrap().with("store", |host, now_micros| {
                             let call = EffectCall {
                                 capability: code,
                                 operation,
@@ -410,6 +410,7 @@ fn p_21_every_built_in_module_answers_alike_compiled_and_interpreted_to_the_unit
                                 store: "store",
                                 idempotency_key: "k/0",
                                 grants: &["registry", "table", "log", "clock", "random"].map(str::to_owned),
+                                now_micros,
                             };
                             module.side_effect(&limits, &call, host)
                         }),

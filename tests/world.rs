@@ -1,7 +1,7 @@
 //! Side effects that touch the world: what their binding's rows name they reach, everything else is refused, all of it is recorded,
 //! and nothing is sent twice (issue 6).
-mod guest;
-mod peer;
+pub(crate) mod guest;
+pub(crate) mod peer;
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -21,9 +21,14 @@ const SECRET: &str = "t0p-s3cr3t-t0ken";
 
 /// A workspace with one side effect that asks `asks`, and a binding row with `row`'s members.
 fn workspace(asks: &[Ask], imports: &Value, row: Value) -> Scratch {
+    workspace_around(&guest::asks(asks), imports, row)
+}
+
+/// The same around any side effect.
+pub(crate) fn workspace_around(module: &[u8], imports: &Value, row: Value) -> Scratch {
     let scratch = Scratch::init();
     scratch.stewards();
-    scratch.admit("asker", &guest::asks(asks), ["ada", "bo"]);
+    scratch.admit("asker", module, ["ada", "bo"]);
     let secrets = scratch.workspace().join("keys/secrets");
     std::fs::create_dir_all(&secrets).unwrap();
     std::fs::write(secrets.join("TOKEN"), format!("{SECRET}\n")).unwrap();
@@ -55,7 +60,7 @@ fn run(scratch: &Scratch) -> (String, Vec<Value>) {
     (letters(&report["payload"]), calls)
 }
 
-fn letters(payload: &Value) -> String {
+pub(crate) fn letters(payload: &Value) -> String {
     let text = payload.to_string();
     let found = text.split(r#""out":""#).nth(1).and_then(|rest| rest.split('"').next());
     found.unwrap_or_else(|| panic!("no letters in {text}")).to_owned()

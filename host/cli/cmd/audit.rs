@@ -153,6 +153,9 @@ fn print(ui: &Ui, report: &AuditReport) -> Result<()> {
         _ => BAD,
     };
     ui.line(format!("{style}{}{style:#} {} of {} replayed", report.verdict, report.replayed, report.runs))?;
+    if report.wasi_calls > 0 {
+        ui.line(format!("wasi: {} calls executed again in full, by the recorded time and seed of each", report.wasi_calls))?;
+    }
     if let Some(state) = &report.state {
         ui.line(format!(
             "state: {} answers corroborated, {} from outside, {} refused by the sandbox",

@@ -22,6 +22,7 @@ use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
 use crate::live::{flow_time, idempotency_key};
+use crate::sources::time_micros;
 use crate::swap::{self, Meter, Swap, Swapped, Used};
 use crate::trace::Trace;
 use crate::transcript::Step;
@@ -77,6 +78,8 @@ pub struct Replayed {
     pub stores: Vec<String>,
     /// Fuel was compared: the record comes from an engine with our fingerprint.
     pub fuel_compared: bool,
+    /// Calls of modules with WASI, executed again like all others.
+    pub wasi_calls: u64,
 }
 
 /// Re-executes committed runs of one ledger with one engine.
@@ -178,12 +181,18 @@ impl<'a> Auditor<'a> {
         if let Some(at) = difference {
             return Ok(diverged(&run, seq, at));
         }
+        let with_wasi = |step: &&Step| {
+            let module = bound.targets().get(step.target as usize).and_then(BoundTarget::module);
+            module.is_some_and(|module| !module.wasi().is_empty())
+        };
+        let wasi_calls = evidence.transcript.steps.iter().filter(with_wasi).count() as u64;
         Ok(Verdict::Replayed(Box::new(Replayed {
             evidence,
             asked,
             event_stores: bound.event_stores().to_vec(),
             stores: bound.targets().iter().map(|t| t.target().store.clone()).collect(),
             fuel_compared,
+            wasi_calls,
         })))
     }
 
@@ -286,6 +295,7 @@ impl Check<'_> {
             store: &ask.store,
             idempotency_key: &key,
             grants: &target.target().grants,
+            now_micros: time_micros(&self.evidence.transcript.at),
         };
         let mut replay = Replay::new(&recorded.calls);
         let report = module.side_effect(target.limits(), &call, &mut replay);

@@ -77,6 +77,8 @@ pub enum EngineError {
     ModuleName { name: String },
     #[error("no module `{name}` here")]
     NoModule { name: String },
+    #[error("{row} is not granted")]
+    NoGrant { row: String },
     #[error("no version of `{name}` waits for ratification")]
     ModuleNotProposed { name: String },
     #[error("another examination of `{name}` found something else: {detail}")]
@@ -188,6 +190,7 @@ impl EngineError {
             Self::ModuleRetired { .. } => "module_retired",
             Self::ModuleName { .. } => "module_name",
             Self::NoModule { .. } => "module_unknown",
+            Self::NoGrant { .. } => "grant_unknown",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
             Self::AdmissionDiffers { .. } => "admission_differs",
             Self::ModuleSignature { .. } => "module_signature",
@@ -259,6 +262,7 @@ impl EngineError {
             | Self::ArtifactName { .. }
             | Self::ModuleName { .. }
             | Self::NoModule { .. }
+            | Self::NoGrant { .. }
             | Self::ModuleNotProposed { .. }
             | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
@@ -334,6 +338,9 @@ impl EngineError {
             }
             Self::ModuleRetired { .. } => "bind another version; `enact module list` shows them".to_owned(),
             Self::ModuleName { .. } => "use lower case letters, digits and `-`, beginning with a letter, 64 at most".to_owned(),
+            Self::NoGrant { .. } => {
+                "the row of the binding says what is granted: `enact module show MODULE`, or the artifact itself".to_owned()
+            }
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),

@@ -37,6 +37,10 @@ pub struct AuditReport {
     pub diverged: Vec<Diverged>,
     /// Runs whose fuel was not compared, because another engine recorded them.
     pub fuel_not_compared: u64,
+    /// Calls of modules with WASI among those executed again. Their clock begins at the recorded time of the run and their randomness
+    /// follows from a recorded seed, so nothing of them is taken on trust but that seed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub wasi_calls: u64,
     /// Counts of the state audit, when it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<StateCounts>,
@@ -44,6 +48,11 @@ pub struct AuditReport {
     pub not_checked: Vec<String>,
     /// `REPLAYED`, `INCONCLUSIVE` or `DIVERGED`.
     pub verdict: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Engine {
@@ -68,6 +77,7 @@ impl Engine {
                 match verdict {
                     Verdict::Replayed(replayed) => {
                         report.fuel_not_compared += u64::from(!replayed.fuel_compared);
+                        report.wasi_calls += replayed.wasi_calls;
                         if let Some(state) = state.as_mut()
                             && let Some(diverged) = state.apply(&replayed)?
                         {

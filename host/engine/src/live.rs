@@ -49,6 +49,7 @@ pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mu
     let at = time_text(started);
     let mut live = Live {
         run_id,
+        started,
         stage: Stage::new(state),
         sources: context.sources,
         reach: context.reach,
@@ -73,6 +74,8 @@ pub(crate) fn flow_time(at: &str) -> String {
 
 struct Live<'a, 'r, S: StateRead> {
     run_id: &'a str,
+    /// When it began, in microseconds since 1970; recorded as its time.
+    started: i64,
     stage: Stage<'r, S>,
     sources: &'a dyn Sources,
     reach: &'a Reach,
@@ -123,6 +126,7 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
             store: &ask.store,
             idempotency_key: &key,
             grants: &target.target().grants,
+            now_micros: self.started,
         };
         self.before_call = Some(self.stage.mark());
         let granted = target.target();

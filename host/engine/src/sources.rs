@@ -45,6 +45,12 @@ pub fn time_text(micros: i64) -> String {
     format!("{}Z", clock_text(micros))
 }
 
+/// What [`time_text`] wrote; 0 for what it did not write.
+#[must_use]
+pub fn time_micros(text: &str) -> i64 {
+    text.parse().map_or(0, jiff::Timestamp::as_microsecond)
+}
+
 /// A run id: time-ordered, so that the ledger's indexes grow at their end. `RUN-` and 26 characters of Crockford base 32.
 #[must_use]
 pub fn run_id(sources: &dyn Sources) -> Option<String> {
@@ -77,6 +83,7 @@ mod tests {
     fn time_is_written_with_six_digits() {
         assert_eq!(time_text(1_767_323_045_678_901), "2026-01-02T03:04:05.678901Z");
         assert_eq!(clock_text(0), "1970-01-01T00:00:00.000000");
+        assert_eq!(time_micros(&time_text(1_767_323_045_678_901)), 1_767_323_045_678_901);
     }
 
     #[test]

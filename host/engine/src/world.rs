@@ -29,7 +29,8 @@ pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request) -
         | Request::RandomUnique
         | Request::HttpRequest { .. }
         | Request::FilesRead { .. }
-        | Request::FilesList { .. } => return None,
+        | Request::FilesList { .. }
+        | Request::WasiSeed => return None,
     };
     Some(answer.unwrap_or_else(|e| Answer::Fault(fault(&e))))
 }
@@ -68,9 +69,14 @@ impl<S: StateRead> Host for World<'_, '_, S> {
         if let Request::ClockNow = request {
             return Answer::Text(clock_text(self.sources.now_micros()));
         }
-        let drawn = if let Request::RandomBytes { len } = request {
-            let mut bytes = vec![0; *len as usize];
+        let fill = |len: usize| {
+            let mut bytes = vec![0; len];
             self.sources.fill(&mut bytes).then_some(bytes)
+        };
+        let drawn = if let Request::RandomBytes { len } = request {
+            fill(*len as usize)
+        } else if let Request::WasiSeed = request {
+            fill(32)
         } else {
             self.sources.unique().map(|bytes| bytes.to_vec())
         };

@@ -12,12 +12,15 @@ use crate::import::{Effect, Stop};
 use crate::limiter::{ApprovedGrowthFailed, Limiter};
 use crate::limits::{CALL_FUEL, CALL_TIMEOUT_MS, INPUT_BYTES_MAX, INSTANTIATE_FUEL, Limits, OUTPUT_BYTES_MAX, STATUS_BYTES_MAX, TICK_MS};
 use crate::outcome::{BoundCode, CallReport, InfraCode, Outcome, TrapCode, classify};
+use crate::wasi::Wasi;
 
 /// What a store holds besides the instance.
 #[derive(Debug)]
 pub(crate) struct CallState {
     limiter: Limiter,
     pub(crate) effect: Effect,
+    /// Made by the first call of WASI.
+    pub(crate) wasi: Option<Box<Wasi>>,
 }
 
 /// A compiled module, ready to be instantiated, and its `run`.
@@ -26,6 +29,8 @@ pub(crate) struct Callable {
     pub(crate) run: ComponentExportIndex,
     /// What one host call may hand over; 0 for a module without host calls.
     pub(crate) argument_bytes: usize,
+    /// Whether code of the module runs before `run` is called.
+    pub(crate) starts: bool,
 }
 
 impl Callable {
@@ -34,7 +39,7 @@ impl Callable {
     where
         P: ComponentType + Lower,
     {
-        let unanswered = |outcome| CallReport { outcome, fuel_used: None, host_calls: Vec::new() };
+        let unanswered = |outcome| CallReport { outcome, fuel_used: None, host_calls: Vec::new(), log: Vec::new() };
         if input_bytes > INPUT_BYTES_MAX {
             return unanswered(Outcome::Trap(TrapCode::InputTooLarge));
         }
@@ -51,7 +56,7 @@ impl Callable {
     where
         P: ComponentType + Lower,
     {
-        let state = CallState { limiter: Limiter::new(limits.memory_bytes), effect };
+        let state = CallState { limiter: Limiter::new(limits.memory_bytes), effect, wasi: None };
         let mut store = Store::new(self.pre.engine(), state);
         let output_bytes = usize::try_from(limits.output_bytes.min(OUTPUT_BYTES_MAX)).unwrap_or(usize::MAX);
         let answered = self.answer(&mut store, limits, output_bytes, fuel, parameter);
@@ -62,7 +67,9 @@ impl Callable {
         // Of the one unit more that was filled in, nothing was used.
         let used = limits.fuel.saturating_sub(left.saturating_sub(1));
         let fuel_used = matches!(outcome, Outcome::Ok { .. }).then_some(used);
-        CallReport { outcome, fuel_used, host_calls: std::mem::take(&mut store.data_mut().effect.calls) }
+        let state = store.data_mut();
+        let log = state.wasi.as_mut().map(|wasi| std::mem::take(&mut wasi.log)).unwrap_or_default();
+        CallReport { outcome, fuel_used, host_calls: std::mem::take(&mut state.effect.calls), log }
     }
 
     fn answer<P>(
@@ -80,7 +87,8 @@ impl Callable {
         store.set_epoch_deadline(limits.wall_ms.min(CALL_TIMEOUT_MS).div_ceil(TICK_MS).saturating_add(1));
         // The engine has one bound for all that a guest hands over at once, be it an answer or arguments.
         store.set_hostcall_fuel(output_bytes.saturating_add(STATUS_BYTES_MAX).max(self.argument_bytes));
-        store.set_fuel(INSTANTIATE_FUEL).map_err(|e| failed(&e))?;
+        // What initialises itself may use as much for it as for the call; it is not counted, as no instantiation is.
+        store.set_fuel(if self.starts { limits.fuel } else { INSTANTIATE_FUEL }).map_err(|e| failed(&e))?;
         let instance = match self.pre.instantiate(&mut *store) {
             Ok(instance) => instance,
             // Nothing has run yet: what the policy refused here is the module's initial memory.
@@ -95,6 +103,7 @@ impl Callable {
         store.set_fuel(fuel.saturating_add(1)).map_err(|e| failed(&e))?;
         let (outcome,) = run.call(&mut *store, (parameter,)).map_err(|e| failed(&e))?;
         let left = store.get_fuel().map_err(|e| failed(&e))?;
+        let left = left.saturating_sub(store.data().wasi.as_ref().map_or(0, |wasi| wasi.fuel));
         if left == 0 {
             return Err(Outcome::Trap(TrapCode::OutOfFuel));
         }
@@ -124,6 +133,9 @@ const UNTYPED: &[(&str, TrapCode)] = &[
     ("return pointer not aligned", TrapCode::AbiViolation),
     ("pointer out of bounds of memory", TrapCode::AbiViolation),
     ("invalid option discriminant", TrapCode::AbiViolation),
+    ("unknown handle index ", TrapCode::AbiViolation),
+    ("handle index ", TrapCode::AbiViolation),
+    ("cannot remove owned resource while borrowed", TrapCode::AbiViolation),
 ];
 
 /// The class of an error of the engine.

@@ -122,6 +122,8 @@ fn bounds() -> String {
         limits::URL_BYTES_MAX,
         limits::METHOD_BYTES_MAX,
         limits::PATH_BYTES_MAX,
+        limits::WASI_RANDOM_BYTES_MAX,
+        limits::WASI_WRITE_BYTES_MAX,
     ]))
 }
 

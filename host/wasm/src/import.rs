@@ -52,12 +52,16 @@ pub(crate) fn with_host<R>(host: &mut dyn Host, call: impl FnOnce() -> R) -> R {
 pub(crate) struct Stop(pub(crate) Classified);
 
 impl Stop {
-    fn bound(code: BoundCode) -> wasmtime::Error {
+    pub(crate) fn bound(code: BoundCode) -> wasmtime::Error {
         wasmtime::Error::new(Self(Classified::Bound(code)))
     }
 
-    fn host() -> wasmtime::Error {
+    pub(crate) fn host() -> wasmtime::Error {
         wasmtime::Error::new(Self(Classified::Infra(InfraCode::HostFault)))
+    }
+
+    pub(crate) fn trap(code: TrapCode) -> wasmtime::Error {
+        wasmtime::Error::new(Self(Classified::Trap(code)))
     }
 }
 
@@ -68,6 +72,8 @@ pub(crate) struct Effect {
     pub(crate) calls_left: u32,
     pub(crate) bytes: usize,
     pub(crate) calls: Vec<HostCall>,
+    /// When the run began, for guests that have a clock of WASI.
+    pub(crate) now_micros: i64,
 }
 
 type Caller<'a> = StoreContextMut<'a, CallState>;
@@ -169,17 +175,30 @@ fn serve<T: FromAnswer>(mut caller: Caller<'_>, request: Request, arguments: Arg
         }
         None => host(|host| host.call(&request))?,
     };
+    let size = record(effect, request, &answer, arguments.bytes)?;
+    charge(&mut caller, u64::try_from(size).unwrap_or(u64::MAX))?;
+    returned(answer).ok_or_else(Stop::host)
+}
+
+/// Notes a request with its answer; the bytes of the answer.
+fn record(effect: &mut Effect, request: Request, answer: &Answer, argument_bytes: u64) -> wasmtime::Result<usize> {
     if !answer.fits(&request) {
         return Err(Stop::host());
     }
-    let size = size(&answer);
-    effect.bytes = effect.bytes.saturating_add(size).saturating_add(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
+    let size = size(answer);
+    effect.bytes = effect.bytes.saturating_add(size).saturating_add(usize::try_from(argument_bytes).unwrap_or(usize::MAX));
     if effect.bytes > TRANSCRIPT_BYTES_MAX {
         return Err(Stop::bound(BoundCode::TranscriptBytes));
     }
     effect.calls.push(HostCall { request, answer: answer.clone() });
-    charge(&mut caller, u64::try_from(size).unwrap_or(u64::MAX))?;
-    returned(answer).ok_or_else(Stop::host)
+    Ok(size)
+}
+
+/// Asks the host for what the guest did not ask for by itself, and records it like the rest.
+pub(crate) fn ask(effect: &mut Effect, request: Request) -> wasmtime::Result<Answer> {
+    let answer = host(|host| host.call(&request))?;
+    record(effect, request, &answer, 0)?;
+    Ok(answer)
 }
 
 /// A panic of the host is its bug, and ends this call only.

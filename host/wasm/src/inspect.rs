@@ -14,6 +14,8 @@ pub struct Inspection {
     pub kind: &'static str,
     /// A transform without any import.
     pub pure: bool,
+    /// It imports WASI: granted as `wasi`, without anything of the machine behind it.
+    pub wasi: bool,
     /// Names of what the component imports, in file order.
     pub imports: Vec<String>,
     /// Names of what it exports, in file order.
@@ -36,6 +38,7 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
     Inspection {
         kind: facts.kind.map_or("unknown", Kind::name),
         pure: facts.kind == Some(Kind::Transform) && facts.imports.is_empty(),
+        wasi: !facts.wasi().is_empty(),
         size: bytes.len(),
         blake3: blake3::hash(bytes).to_hex().to_string(),
         sha256: hex::encode(Sha256::digest(bytes)),

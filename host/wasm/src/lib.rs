@@ -23,6 +23,7 @@ mod outputs;
 mod sandbox;
 mod scan;
 mod transcript;
+mod wasi;
 mod watchdog;
 
 pub use cache::CacheOptions;

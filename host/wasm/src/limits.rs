@@ -235,6 +235,12 @@ pub const URL_BYTES_MAX: usize = 4 << 10;
 pub const METHOD_BYTES_MAX: usize = 16;
 /// A path of a file below a granted folder.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
+/// Random bytes that a guest with WASI is given at once.
+pub const WASI_RANDOM_BYTES_MAX: usize = 64 << 10;
+/// One write of a guest with WASI.
+pub const WASI_WRITE_BYTES_MAX: usize = 64 << 10;
+/// What a guest with WASI writes is kept up to here: for a person to read, not a place for data.
+pub const WASI_LOG_BYTES_MAX: usize = 16 << 10;
 /// Requests and answers of one call: the transcript is held in memory and committed with the run.
 pub const TRANSCRIPT_BYTES_MAX: usize = 16 << 20;
 /// Nesting of a JSON document of a guest: the parser recurses.

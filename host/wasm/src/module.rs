@@ -60,6 +60,8 @@ pub struct EffectCall<'a> {
     pub idempotency_key: &'a str,
     /// Interfaces that the binding grants; a request to another is answered [`crate::Fault::Denied`].
     pub grants: &'a [String],
+    /// When the run began, in microseconds since 1970: where the clocks of WASI begin.
+    pub now_micros: i64,
 }
 
 /// An admitted, compiled module. Cheap to clone; calls may run at once on many threads.
@@ -75,6 +77,7 @@ pub(crate) struct Admitted {
     pub(crate) digest: String,
     pub(crate) sha256: String,
     pub(crate) imports: Vec<String>,
+    pub(crate) wasi: Vec<String>,
     pub(crate) profile: Profile,
     pub(crate) purity: Option<PurityProof>,
 }
@@ -99,9 +102,14 @@ impl Module {
         &self.0.sha256
     }
 
-    /// Interfaces it imports that must be granted, sorted: of `clock`, `log`, `random`, `registry`, `table`.
+    /// Interfaces it imports that must be granted, sorted, in the short form of a grant; `wasi` stands for all of WASI.
     pub fn imports(&self) -> &[String] {
         &self.0.imports
+    }
+
+    /// The interfaces of WASI that it imports, in file order.
+    pub fn wasi(&self) -> &[String] {
+        &self.0.wasi
     }
 
     /// The bounds it was admitted under.
@@ -133,18 +141,18 @@ impl Module {
         if self.0.kind != Kind::SideEffect {
             return wrong_kind();
         }
-        let EffectCall { capability, operation, inputs, store, idempotency_key, grants } = *call;
+        let EffectCall { capability, operation, inputs, store, idempotency_key, grants, now_micros } = *call;
         let texts = [capability, operation, inputs, store, idempotency_key];
         let bytes = texts.iter().map(|text| text.len()).fold(0, usize::saturating_add);
         let parameter = SideEffectCall { capability, operation, inputs, store, idempotency_key };
-        let effect = Effect { grants: grants.to_vec(), calls_left: limits.host_calls, ..Effect::default() };
+        let effect = Effect { grants: grants.to_vec(), calls_left: limits.host_calls, now_micros, ..Effect::default() };
         with_host(host, || self.0.callable.call(limits, bytes, parameter, effect))
     }
 }
 
 /// A mistake of the caller's binding: not the module's answer, so never committed as one.
 fn wrong_kind() -> CallReport {
-    CallReport { outcome: Outcome::Bound(BoundCode::WrongKind), fuel_used: None, host_calls: Vec::new() }
+    CallReport { outcome: Outcome::Bound(BoundCode::WrongKind), fuel_used: None, host_calls: Vec::new(), log: Vec::new() }
 }
 
 impl std::fmt::Debug for Module {

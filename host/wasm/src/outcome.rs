@@ -16,6 +16,9 @@ pub struct CallReport {
     pub fuel_used: Option<u64>,
     /// The transcript: every request of the guest with its answer, refused ones too.
     pub host_calls: Vec<HostCall>,
+    /// What a guest with WASI wrote to its outputs, up to [`crate::limits::WASI_LOG_BYTES_MAX`]. Never part of a record: whoever executes the
+    /// call again has it again.
+    pub log: Vec<u8>,
 }
 
 /// How a call ended.
@@ -136,6 +139,15 @@ codes! {
         BadStatus = "bad_status",
         /// The outputs are not one JSON object without duplicate keys. Given by [`crate::parse_outputs`].
         OutputsNotJson = "outputs_not_json",
+        /// The module asked something of WASI, which its binding does not grant.
+        WasiDenied = "wasi_denied",
+        /// More random bytes at once than [`crate::limits::WASI_RANDOM_BYTES_MAX`], a write over
+        /// [`crate::limits::WASI_WRITE_BYTES_MAX`], or a wait for nothing.
+        WasiLimit = "wasi_limit",
+        /// The module ended itself and said that all was well, but gave no answer.
+        ExitSuccess = "exit_success",
+        /// The module ended itself and said that it had failed.
+        ExitFailure = "exit_failure",
     }
 }
 

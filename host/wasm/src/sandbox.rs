@@ -15,6 +15,7 @@ use crate::import;
 use crate::limits::{ADMISSION_STACK_BYTES, CONCURRENT_CALLS_DEFAULT, HOST_ARGUMENT_BYTES_MAX, Profile};
 use crate::module::{Admitted, Kind, Module, PurityProof};
 use crate::scan::{self, Facts};
+use crate::wasi;
 use crate::watchdog::Watchdog;
 
 /// How a sandbox is made.
@@ -119,6 +120,7 @@ impl Sandbox {
             digest,
             sha256: hex::encode(Sha256::digest(bytes)),
             imports: facts.grants(),
+            wasi: facts.wasi(),
             profile,
             purity,
         }))
@@ -156,9 +158,16 @@ impl Sandbox {
     /// Links, finds `run`, and compares its type with the contract.
     fn link(&self, component: &Component, kind: Kind, facts: &Facts) -> Result<(Callable, Option<PurityProof>), AdmissionError> {
         let engine = &self.0.engine;
+        let with_wasi;
         let linker = match kind {
             Kind::Transform => &self.0.pure,
-            Kind::SideEffect => &self.0.effects,
+            Kind::SideEffect if facts.wasi().is_empty() => &self.0.effects,
+            Kind::SideEffect => {
+                let mut linker = self.0.effects.clone();
+                wasi::define(&mut linker).map_err(|e| AdmissionError::Infrastructure { detail: e.to_string() })?;
+                with_wasi = linker;
+                &with_wasi
+            }
         };
         let pre = linker.instantiate_pre(component).map_err(|e| interface(&format!("{e:#}")))?;
         let name = format!("{}{}{}", import::PACKAGE, kind.name(), import::VERSION);
@@ -193,7 +202,7 @@ impl Sandbox {
             Kind::Transform => 0,
             Kind::SideEffect => HOST_ARGUMENT_BYTES_MAX,
         };
-        Ok((Callable { pre, run: index, argument_bytes }, purity))
+        Ok((Callable { pre, run: index, argument_bytes, starts: facts.start.is_some() }, purity))
     }
 }
 

@@ -97,6 +97,10 @@ pub enum Request {
     /// `files.list`: [`Answer::Records`], at most [`crate::limits::LIST_MAX`].
     #[serde(rename = "files.list")]
     FilesList { path: String },
+    /// `wasi.seed`: [`Answer::Bytes`], exactly 32. Asked by the sandbox when a guest with WASI first wants randomness; all of it follows from
+    /// the answer.
+    #[serde(rename = "wasi.seed")]
+    WasiSeed,
 }
 
 impl Request {
@@ -112,6 +116,7 @@ impl Request {
             Self::RandomBytes { .. } | Self::RandomUnique => "random",
             Self::HttpRequest { .. } => "http",
             Self::FilesRead { .. } | Self::FilesList { .. } => "files",
+            Self::WasiSeed => "wasi",
         }
     }
 
@@ -133,7 +138,8 @@ impl Request {
             | Self::RandomUnique
             | Self::HttpRequest { .. }
             | Self::FilesRead { .. }
-            | Self::FilesList { .. } => None,
+            | Self::FilesList { .. }
+            | Self::WasiSeed => None,
         }
     }
 }
@@ -235,6 +241,7 @@ impl Answer {
             }
             Request::RandomUnique => matches!(self, Self::Bytes(bytes) if bytes.len() == 16),
             Request::HttpRequest { .. } => matches!(self, Self::Response(response) if bounded(response)),
+            Request::WasiSeed => matches!(self, Self::Bytes(bytes) if bytes.len() == 32),
             Request::FilesRead { .. } => matches!(self, Self::Bytes(bytes) if bytes.len() <= BODY_BYTES_MAX),
             Request::FilesList { .. } => matches!(self, Self::Records(found) if within(found.len(), LIST_MAX)),
         }

@@ -151,6 +151,9 @@ pub(super) fn print_examined(ui: &Ui, examined: &Examined) -> Result<()> {
     row("digest", examined.digest.clone())?;
     row("world", format!("{}, {} bytes, profile {}", examined.world, examined.size, examined.profile))?;
     row("imports", list(&examined.imports))?;
+    if !examined.wasi.is_empty() {
+        row("wasi", super::inspect::WASI.to_owned())?;
+    }
     if let Some(purity) = &examined.purity {
         let text = format!(
             "{} imports in its type, {} in its binary, linked with nothing {DIM}({} inside it){DIM:#}",

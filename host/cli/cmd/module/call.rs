@@ -100,7 +100,10 @@ pub(super) fn test(ui: &Ui, global: &Global, args: &TestArgs) -> Result<Exit> {
 pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
     let intake = intake(global, &args.module, None, None)?;
     let imports = enact_wasm::inspect(&intake.bytes).imports;
-    let granted = |import: &String| import.strip_prefix("enact:capability/")?.split('@').next().map(str::to_owned);
+    let granted = |import: &String| match import.strip_prefix("enact:capability/") {
+        Some(name) => name.split('@').next().map(str::to_owned),
+        None => import.starts_with("wasi:").then(|| "wasi".to_owned()),
+    };
     let grants = if args.grants.is_empty() { imports.iter().filter_map(granted).collect() } else { args.grants.clone() };
     let vector = Vector {
         name: "call".to_owned(),
@@ -132,7 +135,7 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
             .iter()
             .map(|(backend, given, micros)| {
                 json!({"engine": backend.name(), "status": given.status, "outputs": given.outputs, "fuel": given.fuel, "micros": micros,
-                       "calls": given.calls})
+                       "calls": given.calls, "log": given.log})
             })
             .collect();
         ui.document(&document)?;
@@ -147,6 +150,10 @@ fn print(ui: &Ui, backend: Backend, given: &Given, micros: u64) -> Result<()> {
     for call in &given.calls {
         let (request, answer) = (serde_json::to_string(&call.request)?, serde_json::to_string(&call.answer)?);
         ui.line(format!("{DIM}asked {request}\n   got {answer}{DIM:#}"))?;
+    }
+    for line in given.log.lines() {
+        // What a stranger's program writes may hold anything that a terminal obeys.
+        ui.line(format!("{DIM}wrote {}{DIM:#}", line.escape_debug()))?;
     }
     ui.line(serde_json::to_string_pretty(&given.outputs)?)
 }

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::Args;
-use enact_engine::admission::grants::{Grant, Granted};
+use enact_engine::admission::grants::{Grant, Granted, Revocation};
 use enact_engine::workspace::Workspace;
+use enact_flow::artifact::{FileGrant, FileMode, HttpGrant};
 
 use crate::args::Global;
 use crate::exit::Exit;
@@ -28,7 +29,7 @@ pub(crate) struct GrantArgs {
     module: String,
     #[command(flatten)]
     row: RowArgs,
-    /// An interface that it may ask: registry, table, log, clock, random; http and files need rows in the artifact as well.
+    /// An interface that it may ask: registry, table, log, clock, random, wasi; http and files come with their rows.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
     /// The store of an entity, or of `*` for every other: ENTITY=STORE.
@@ -37,6 +38,13 @@ pub(crate) struct GrantArgs {
     /// A limit of one call: fuel, memory_bytes, output_bytes, host_calls or wall_ms.
     #[arg(long = "limit", value_name = "NAME=N", value_parser = limit)]
     limits: Vec<(String, u64)>,
+    /// A peer, the methods and the part of its paths, e.g. `https://api.example.org:443 GET,POST /v1/`, then perhaps `private` and
+    /// `timeout_ms=N`; or the row as JSON, which can name headers as well.
+    #[arg(long, value_name = "PEER", value_parser = peer)]
+    http: Vec<HttpGrant>,
+    /// A folder that may be read, below the workspace or absolute, and its name for modules.
+    #[arg(long, value_name = "NAME=PATH", value_parser = folder)]
+    files: Vec<FileGrant>,
 }
 
 /// What to take back.
@@ -44,9 +52,52 @@ pub(crate) struct GrantArgs {
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     row: RowArgs,
-    /// An interface that it may ask no more; without any, the capability itself is refused.
+    /// An interface that it may ask no more, with all its rows; without any of these, the capability itself is refused.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
+    /// Methods of a peer, written as they were granted; with its last method the peer is gone.
+    #[arg(long, value_name = "PEER", value_parser = peer)]
+    http: Vec<HttpGrant>,
+    /// A folder by its name for modules.
+    #[arg(long, value_name = "NAME")]
+    files: Vec<String>,
+}
+
+/// Only the shape: whether a row may stand in a binding is decided when it is sealed.
+fn peer(text: &str) -> Result<HttpGrant, String> {
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|e| e.to_string());
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [origin, methods, prefix, options @ ..] = words.as_slice() else {
+        return Err("write SCHEME://HOST:PORT METHOD,… /PREFIX".to_owned());
+    };
+    let parts = origin.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once(':')?)));
+    let (scheme, (host, port)) = parts.ok_or("write SCHEME://HOST:PORT, with the port")?;
+    let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+    let (mut private, mut timeout_ms) = (false, None);
+    for option in options {
+        match option.strip_prefix("timeout_ms=") {
+            Some(ms) => timeout_ms = Some(ms.parse().map_err(|_| "N is a whole number".to_owned())?),
+            None if *option == "private" => private = true,
+            None => return Err(format!("`{option}` is neither `private` nor `timeout_ms=N`")),
+        }
+    }
+    Ok(HttpGrant {
+        scheme: scheme.to_owned(),
+        host: host.to_owned(),
+        port,
+        methods: methods.split(',').map(str::to_owned).collect(),
+        path_prefix: (*prefix).to_owned(),
+        private,
+        timeout_ms,
+        headers: BTreeMap::new(),
+    })
+}
+
+fn folder(text: &str) -> Result<FileGrant, String> {
+    let (name, path) = text.split_once('=').ok_or("write NAME=PATH")?;
+    Ok(FileGrant { name: name.to_owned(), path: path.to_owned(), mode: FileMode::Read })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -72,12 +123,21 @@ pub(super) fn grant(ui: &Ui, global: &Global, args: &GrantArgs) -> Result<Exit> 
         interfaces: args.interfaces.clone(),
         stores: args.stores.iter().cloned().collect::<BTreeMap<_, _>>(),
         limits: args.limits.iter().cloned().collect::<BTreeMap<_, _>>(),
+        http: args.http.clone(),
+        files: args.files.clone(),
     };
     print(ui, &Workspace::open(&global.workspace)?.grant(&grant)?)
 }
 
 pub(super) fn revoke(ui: &Ui, global: &Global, args: &RevokeArgs) -> Result<Exit> {
-    print(ui, &Workspace::open(&global.workspace)?.revoke(&args.row.binding, &args.row.capability, &args.interfaces)?)
+    let revocation = Revocation {
+        binding: args.row.binding.clone(),
+        capability: args.row.capability.clone(),
+        interfaces: args.interfaces.clone(),
+        http: args.http.clone(),
+        files: args.files.clone(),
+    };
+    print(ui, &Workspace::open(&global.workspace)?.revoke(&revocation)?)
 }
 
 fn print(ui: &Ui, granted: &Granted) -> Result<Exit> {

@@ -8,6 +8,10 @@ use enact_engine::EngineError;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
 
+/// What it means that a module imports WASI.
+pub(super) const WASI: &str = "without anything of the machine: no folder, no network, no environment; the clock begins at the time of the run and \
+     randomness follows from a recorded seed, so an audit executes it again in full";
+
 /// What to inspect.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -30,6 +34,9 @@ pub(super) fn run(ui: &Ui, args: &InspectArgs) -> Result<Exit> {
             let list = value[key].as_array().cloned().unwrap_or_default();
             let names: Vec<&str> = list.iter().filter_map(|v| v.as_str()).collect();
             ui.line(format!("{NAME}{key:<9}{NAME:#} {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))?;
+        }
+        if inspection.wasi {
+            ui.line(format!("{NAME}wasi{NAME:#}      {WASI}"))?;
         }
         for refusal in &inspection.refusals {
             let place = refusal.at.map_or_else(String::new, |at| format!(" at byte {at}"));

@@ -29,7 +29,7 @@ pub(super) fn run(ui: &Ui, global: &Global) -> Result<Exit> {
         ui.document(&modules)?;
         return Ok(Exit::Done);
     }
-    ui.line(format!("{DIM}{:<24} {:<11} {:<12} {:>9}  {:<20} {}{DIM:#}", "module", "standing", "world", "bytes", "digest", "bound as"))?;
+    ui.line(format!("{DIM}{:<24} {:<11} {:<16} {:>9}  {:<20} {}{DIM:#}", "module", "standing", "world", "bytes", "digest", "bound as"))?;
     for module in &modules {
         ui.line(line(module))?;
     }
@@ -52,7 +52,8 @@ fn line(module: &Listed) -> String {
         n => format!("{}, … ({n})", bound.iter().take(3).copied().collect::<Vec<_>>().join(", ")),
     };
     let name = module.name.as_deref().unwrap_or("(no name)");
-    format!("{NAME}{name:<24}{NAME:#} {style}{word:<11}{style:#} {:<12} {:>9}  {short}…  {bound}", module.world, module.size)
+    let world = if module.wasi { format!("{}+wasi", module.world) } else { module.world.clone() };
+    format!("{NAME}{name:<24}{NAME:#} {style}{word:<11}{style:#} {world:<16} {:>9}  {short}…  {bound}", module.size)
 }
 
 pub(super) fn show(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {

@@ -22,6 +22,8 @@ pub struct Listed {
     pub standing: Standing,
     /// `transform`, `side-effect` or `unknown`.
     pub world: String,
+    /// It imports WASI.
+    pub wasi: bool,
     /// Bytes of its file.
     pub size: u64,
     /// What the sealed protocol binds it to.
@@ -141,8 +143,9 @@ impl Engine {
         } else {
             Standing::Unadmitted
         };
-        let world = enact_wasm::inspect(&bytes).kind.to_owned();
-        Ok(Listed { name: name.map(str::to_owned), digest: digest.to_owned(), standing, world, size: bytes.len() as u64, bound })
+        let inspected = enact_wasm::inspect(&bytes);
+        let (name, digest, size) = (name.map(str::to_owned), digest.to_owned(), bytes.len() as u64);
+        Ok(Listed { name, digest, standing, world: inspected.kind.to_owned(), wasi: inspected.wasi, size, bound })
     }
 
     /// What the sealed protocol binds to a name, if it sealed this file under it.

@@ -169,6 +169,7 @@ fn examine(bytes: &[u8], manifest: &Manifest, vectors: &Vectors, vectors_file: O
         size: bytes.len() as u64,
         world: module.kind().name().to_owned(),
         imports: module.imports().to_vec(),
+        wasi: module.wasi().to_vec(),
         exports: inspection.exports,
         profile: module.profile().name().to_owned(),
         purity: module.purity().map(|p| Purity {

@@ -1,6 +1,7 @@
 //! What a binding lets a module do: written into the `RB_` artifact and sealed, or not at all.
 use std::collections::BTreeMap;
 
+use enact_flow::artifact::{FileGrant, HttpGrant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +24,31 @@ pub struct Grant {
     pub stores: BTreeMap<String, String>,
     /// Limits by name (`fuel`, `memory_bytes`, `output_bytes`, `host_calls`, `wall_ms`), beside those that are set.
     pub limits: BTreeMap<String, u64>,
+    /// Peers, beside those that are reached; with each the interface `http`. Of a peer that is there, methods are added.
+    pub http: Vec<HttpGrant>,
+    /// Folders, beside those that are reached; with each the interface `files`. One of the same name is replaced.
+    pub files: Vec<FileGrant>,
+}
+
+/// What is to be taken back of a row of a binding.
+#[derive(Debug, Clone, Default)]
+pub struct Revocation {
+    /// The `RB_`.
+    pub binding: String,
+    /// The capability that is bound.
+    pub capability: String,
+    /// Interfaces, with all their rows.
+    pub interfaces: Vec<String>,
+    /// Methods of peers; a peer without any left is reached no more.
+    pub http: Vec<HttpGrant>,
+    /// Folders by name.
+    pub files: Vec<String>,
+}
+
+impl Revocation {
+    fn is_everything(&self) -> bool {
+        self.interfaces.is_empty() && self.http.is_empty() && self.files.is_empty()
+    }
 }
 
 /// What changed; the stable shape of `enact module grant --json`.
@@ -56,37 +82,71 @@ impl Workspace {
                 row.insert("host".to_owned(), json!(COMPONENT));
                 row.insert("module".to_owned(), json!(module));
             }
-            if !grant.interfaces.is_empty() {
-                let mut grants = names(row.get("grants"));
-                grants.extend(grant.interfaces.iter().filter(|name| !grants.contains(name)).cloned().collect::<Vec<_>>());
-                row.insert("grants".to_owned(), json!(grants));
+            let mut grants = names(row.get("grants"));
+            let reached = [("http", grant.http.is_empty()), ("files", grant.files.is_empty())];
+            let reached = reached.into_iter().filter(|(_, none)| !none).map(|(name, _)| name.to_owned());
+            for name in grant.interfaces.iter().cloned().chain(reached) {
+                if !grants.contains(&name) {
+                    grants.push(name);
+                }
             }
+            put(row, "grants", &grants);
+            let (mut http, mut files) = (rows::<HttpGrant>(row, "http")?, rows::<FileGrant>(row, "files")?);
+            for new in &grant.http {
+                match http.iter_mut().find(|old| same_peer(old, new)) {
+                    Some(old) => {
+                        let before = std::mem::take(&mut old.methods);
+                        *old = new.clone();
+                        old.methods.extend(before);
+                    }
+                    None => http.push(new.clone()),
+                }
+            }
+            for new in &grant.files {
+                files.retain(|old| old.name != new.name);
+                files.push(new.clone());
+            }
+            put(row, "http", &http);
+            put(row, "files", &files);
             merge(row, "stores", grant.stores.iter().map(|(entity, store)| (entity.clone(), json!(store))));
             merge(row, "limits", grant.limits.iter().map(|(name, limit)| (name.clone(), json!(limit))));
+            Ok(())
         })
     }
 
-    /// Takes interfaces back; without any, the capability is refused from now on.
+    /// Takes interfaces, peers and folders back; without any, the capability is refused from now on. With its last row an interface goes too.
     ///
     /// # Errors
-    /// As [`Workspace::grant`].
-    pub fn revoke(&self, binding: &str, capability: &str, interfaces: &[String]) -> Result<Granted> {
+    /// As [`Workspace::grant`]; [`EngineError::NoGrant`] for a peer or a folder that is not granted.
+    pub fn revoke(&self, revocation: &Revocation) -> Result<Granted> {
+        let Revocation { binding, capability, interfaces, .. } = revocation;
         self.change(binding, capability, |row| {
-            if interfaces.is_empty() {
+            if revocation.is_everything() {
                 *row = Map::from_iter([("host".to_owned(), json!(REFUSED))]);
-                return;
+                return Ok(());
             }
-            let left: Vec<String> = names(row.get("grants")).into_iter().filter(|name| !interfaces.contains(name)).collect();
-            if left.is_empty() {
-                row.remove("grants");
-            } else {
-                row.insert("grants".to_owned(), json!(left));
+            let (mut http, mut files) = (rows::<HttpGrant>(row, "http")?, rows::<FileGrant>(row, "files")?);
+            for gone in &revocation.http {
+                take_methods(&mut http, gone)?;
             }
+            for gone in &revocation.files {
+                let at = files.iter().position(|row| row.name == *gone);
+                files.remove(at.ok_or_else(|| EngineError::NoGrant { row: format!("the folder `{gone}`") })?);
+            }
+            let mut over: Vec<&str> = interfaces.iter().map(String::as_str).collect();
+            // An interface that reaches nothing any more is not left granted.
+            over.extend((!revocation.http.is_empty() && http.is_empty()).then_some("http"));
+            over.extend((!revocation.files.is_empty() && files.is_empty()).then_some("files"));
+            let left: Vec<String> = names(row.get("grants")).into_iter().filter(|name| !over.contains(&name.as_str())).collect();
+            put(row, "grants", &left);
+            put(row, "http", if over.contains(&"http") { &[] } else { http.as_slice() });
+            put(row, "files", if over.contains(&"files") { &[] } else { files.as_slice() });
+            Ok(())
         })
     }
 
     /// Writes a row of a binding and seals; what was there is put back when that does not hold.
-    fn change(&self, binding: &str, capability: &str, act: impl FnOnce(&mut Map<String, Value>)) -> Result<Granted> {
+    fn change(&self, binding: &str, capability: &str, act: impl FnOnce(&mut Map<String, Value>) -> Result<()>) -> Result<Granted> {
         let unknown = || EngineError::NoArtifact { code: binding.to_owned() };
         let files = self.artifact_files()?;
         let (_, bytes) = files.iter().find(|(code, _)| code == binding && code.starts_with("RB_")).ok_or_else(unknown)?;
@@ -95,7 +155,7 @@ impl Workspace {
         let rows = artifact.get_mut("bindings").and_then(Value::as_object_mut).ok_or_else(|| shape("it has no `bindings`".to_owned()))?;
         let before = rows.get(capability).cloned().unwrap_or(Value::Null);
         let mut row = before.as_object().cloned().unwrap_or_default();
-        act(&mut row);
+        act(&mut row)?;
         let after = Value::Object(row);
         rows.insert(capability.to_owned(), after.clone());
         let text = serde_json::to_vec_pretty(&artifact).map_err(|e| shape(e.to_string()))?;
@@ -106,6 +166,36 @@ impl Workspace {
         })?;
         let (binding, capability) = (binding.to_owned(), capability.to_owned());
         Ok(Granted { binding, capability, before, after, snapshot: sealed.hash().to_owned() })
+    }
+}
+
+/// Rows are of one peer when all that says where they lead is the same.
+fn same_peer(a: &HttpGrant, b: &HttpGrant) -> bool {
+    (&a.scheme, &a.host, a.port, &a.path_prefix) == (&b.scheme, &b.host, b.port, &b.path_prefix)
+}
+
+fn take_methods(rows: &mut Vec<HttpGrant>, gone: &HttpGrant) -> Result<()> {
+    let found = rows.iter_mut().find(|row| same_peer(row, gone) && gone.methods.is_subset(&row.methods));
+    let HttpGrant { scheme, host, port, path_prefix, methods, .. } = gone;
+    let named = || format!("{} {scheme}://{host}:{port}{path_prefix}", methods.iter().cloned().collect::<Vec<_>>().join(","));
+    let row = found.ok_or_else(|| EngineError::NoGrant { row: named() })?;
+    row.methods.retain(|method| !gone.methods.contains(method));
+    rows.retain(|row| !row.methods.is_empty());
+    Ok(())
+}
+
+/// The rows of an interface as they stand in the artifact.
+fn rows<T: serde::de::DeserializeOwned>(row: &Map<String, Value>, member: &str) -> Result<Vec<T>> {
+    let found = row.get(member).cloned().unwrap_or_else(|| json!([]));
+    serde_json::from_value(found).map_err(|e| EngineError::Json { what: format!("the rows of `{member}`"), detail: e.to_string() })
+}
+
+/// Writes a list, or nothing for an empty one.
+fn put<T: Serialize>(row: &mut Map<String, Value>, member: &str, list: &[T]) {
+    if list.is_empty() {
+        row.remove(member);
+    } else {
+        row.insert(member.to_owned(), json!(list));
     }
 }
 

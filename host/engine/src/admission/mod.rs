@@ -48,6 +48,9 @@ pub struct Examined {
     pub world: String,
     /// Interfaces that it needs to be granted, sorted.
     pub imports: Vec<String>,
+    /// The interfaces of WASI among its imports, in full: granted together as `wasi`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wasi: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
     /// The bounds that it fits: `strict` or `standard`.

@@ -33,6 +33,7 @@ pub struct Scenery {
 pub struct Rehearsal {
     fold: Fold,
     sources: Scripted,
+    began: i64,
 }
 
 impl Rehearsal {
@@ -51,14 +52,15 @@ impl Rehearsal {
             stage.finish()?
         };
         fold.apply(&staged.writes)?;
-        let clock = AtomicI64::new(scenery.clock.unwrap_or(NOON));
-        Ok(Self { fold, sources: Scripted { clock, seed: enact_core::hash::sha256(name.as_bytes()), drawn: AtomicU64::new(0) } })
+        let began = scenery.clock.unwrap_or(NOON);
+        let clock = AtomicI64::new(began);
+        Ok(Self { fold, began, sources: Scripted { clock, seed: enact_core::hash::sha256(name.as_bytes()), drawn: AtomicU64::new(0) } })
     }
 
-    /// Calls `act` with a host that is bound to `store`.
-    pub fn with<T>(&mut self, store: &str, act: impl FnOnce(&mut dyn Host) -> T) -> T {
+    /// Calls `act` with a host that is bound to `store`, and the microsecond at which this began.
+    pub fn with<T>(&mut self, store: &str, act: impl FnOnce(&mut dyn Host, i64) -> T) -> T {
         let mut stage = Stage::new(&mut self.fold);
-        act(&mut World { stage: &mut stage, store, sources: &self.sources, outside: None })
+        act(&mut World { stage: &mut stage, store, sources: &self.sources, outside: None }, self.began)
     }
 }
 

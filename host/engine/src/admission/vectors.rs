@@ -120,6 +120,8 @@ pub struct Given {
     pub fuel: Option<u64>,
     /// What it asked.
     pub calls: Vec<HostCall>,
+    /// What it wrote to the outputs of WASI, up to a bound; kept nowhere else.
+    pub log: String,
 }
 
 /// The limits that a manifest asks for, within the defaults.
@@ -161,7 +163,7 @@ pub fn call(module: &Module, vector: &Vector, limits: &Limits) -> Result<Given> 
     let inputs = crate::canonical::text(&Value::Object(vector.inputs.clone()))?;
     let report = match module.kind() {
         Kind::Transform => module.transform(limits, &vector.capability, &inputs),
-        Kind::SideEffect => Rehearsal::new(&vector.name, &vector.state)?.with(&vector.store, |host| {
+        Kind::SideEffect => Rehearsal::new(&vector.name, &vector.state)?.with(&vector.store, |host, began| {
             let call = EffectCall {
                 capability: &vector.capability,
                 operation: vector.operation.as_deref().unwrap_or_default(),
@@ -169,6 +171,7 @@ pub fn call(module: &Module, vector: &Vector, limits: &Limits) -> Result<Given> 
                 store: &vector.store,
                 idempotency_key: &vector.name,
                 grants: &vector.grants,
+                now_micros: began,
             };
             module.side_effect(limits, &call, host)
         }),
@@ -182,7 +185,8 @@ pub fn call(module: &Module, vector: &Vector, limits: &Limits) -> Result<Given> 
         Outcome::Bound(code) => (format!("inconclusive:{}", code.code()), Map::new()),
         Outcome::Infra(code) => (format!("inconclusive:{}", code.code()), Map::new()),
     };
-    Ok(Given { status, outputs, fuel: report.fuel_used, calls: report.host_calls })
+    let log = String::from_utf8_lossy(&report.log).into_owned();
+    Ok(Given { status, outputs, fuel: report.fuel_used, calls: report.host_calls, log })
 }
 
 /// Whether a call gave what its vector promises.

@@ -121,6 +121,8 @@ pub enum Import {
     Http,
     /// Files of the folders that the row names.
     Files,
+    /// WASI 0.2, with nothing of the machine behind it.
+    Wasi,
 }
 
 impl Import {
@@ -135,6 +137,7 @@ impl Import {
             Self::Random => "random",
             Self::Http => "http",
             Self::Files => "files",
+            Self::Wasi => "wasi",
         }
     }
 }

@@ -51,7 +51,7 @@ impl Walk {
                 Ok(())
             }
             Payload::StartSection { range, .. } => {
-                self.refuse(Rule::Start, Some(range.start), "a core module has a start function".to_owned());
+                self.facts.start.get_or_insert(range.start);
                 Ok(())
             }
             Payload::ElementSection(section) => self.elements(section),

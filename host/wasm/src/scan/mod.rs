@@ -22,6 +22,7 @@ use crate::error::Refusal;
 use crate::import::{INTERFACES, PACKAGE, TYPES, VERSION};
 use crate::limits::{Bounds, Profile, REFUSALS_MAX};
 use crate::module::Kind;
+use crate::wasi;
 
 /// What a walk found.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) imports: Vec<String>,
     /// Names of the root's exports, in file order.
     pub(crate) exports: Vec<String>,
+    /// Where the first start function of a core module stands.
+    pub(crate) start: Option<usize>,
     /// Import entries of the core modules.
     pub(crate) inner_imports: usize,
     /// In the order of the rules, then of the file.
@@ -41,8 +44,16 @@ pub(crate) struct Facts {
 impl Facts {
     /// The interfaces that a binding must grant, sorted, in the short form of a grant.
     pub(crate) fn grants(&self) -> Vec<String> {
-        let names: BTreeSet<&str> = self.imports.iter().filter_map(|name| interface(name)).filter(|name| *name != TYPES).collect();
+        let mut names: BTreeSet<&str> = self.imports.iter().filter_map(|name| interface(name)).filter(|name| *name != TYPES).collect();
+        if self.imports.iter().any(|name| wasi::is_interface(name)) {
+            names.insert(wasi::GRANT);
+        }
         names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The imports that are WASI's, in file order.
+    pub(crate) fn wasi(&self) -> Vec<String> {
+        self.imports.iter().filter(|name| wasi::is_interface(name)).cloned().collect()
     }
 }
 
@@ -230,13 +241,18 @@ impl Walk {
             self.refuse(Rule::Export, None, format!("exports `{exports}`, {wanted}"));
         }
         for name in std::mem::take(&mut self.facts.imports) {
-            let known = interface(&name).is_some_and(|short| short == TYPES || INTERFACES.contains(&short));
+            let known = interface(&name).is_some_and(|short| short == TYPES || INTERFACES.contains(&short)) || wasi::is_interface(&name);
             if !known {
                 self.refuse(Rule::Import, None, format!("import `{name}` is not part of the world"));
             } else if self.facts.kind == Some(Kind::Transform) {
                 self.refuse(Rule::Impure, None, format!("a transform imports `{name}`, nothing is allowed"));
             }
             self.facts.imports.push(name);
+        }
+        // Toolchains for WASI initialise their libraries in one; it is held to the limits of the call.
+        let allowed = self.facts.kind == Some(Kind::SideEffect) && self.facts.imports.iter().any(|name| wasi::is_interface(name));
+        if let Some(at) = self.facts.start.filter(|_| !allowed) {
+            self.refuse(Rule::Start, Some(at), "a core module has a start function".to_owned());
         }
     }
 

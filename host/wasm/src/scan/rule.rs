@@ -51,12 +51,12 @@ rules! {
     Elements = "elements", true, "call fewer functions indirectly";
     Externs = "externs", true, "import and export less";
     Name = "name", true, "use shorter names";
-    Start = "start_function", false, "do the work in `run`: a start function would run before anybody counted";
+    Start = "start_function", false, "do the work in `run`: only a side effect with WASI may initialise itself";
     Encoding = "string_encoding", false, "encode strings as UTF-8 when the component is made";
     CanonicalOption = "canonical_option", false, "make the component with current tools and without asynchronous options";
     Builtin = "builtin", true, "leave out asynchronous built-ins; resources are for side effects of the wider profile";
     Export = "export", false, "export exactly `enact:capability/transform@0.1.0` or `enact:capability/side-effect@0.1.0`";
-    Import = "import", false, "import nothing but the interfaces of `protocol/wit/capability.wit`; build without WASI (`--stub-wasi`, `no_std`, or freestanding)";
+    Import = "import", false, "import nothing but the interfaces of `protocol/wit/capability.wit` and, in a side effect, WASI 0.2 without sockets and HTTP; a build can leave WASI out (`--stub-wasi`, `no_std`, freestanding)";
     Impure = "impure", false, "a transform imports nothing: move what asks the host into a side effect";
     Invalid = "invalid", false, "build the file again: the validator refuses it";
 }

@@ -60,8 +60,8 @@ fn what_is_no_component_is_refused() {
 
 #[test]
 fn a_foreign_import_is_refused_by_its_name() {
-    let wasi = binary(r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#);
-    assert!(inspect(&wasi).refusals.iter().any(|r| r.code == "import" && r.detail.contains("`wasi:cli/environment@0.2.0`")));
+    let wasi = binary(r#"(component (import "wasi:sockets/network@0.2.0" (instance)))"#);
+    assert!(inspect(&wasi).refusals.iter().any(|r| r.code == "import" && r.detail.contains("`wasi:sockets/network@0.2.0`")));
     let other = binary(r#"(component (import "enact:capability/registry@0.2.0" (instance)))"#);
     assert!(inspect(&other).refusals.iter().any(|r| r.code == "import"));
 }

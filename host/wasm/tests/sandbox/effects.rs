@@ -54,7 +54,7 @@ impl Host for Always {
 }
 
 fn call_with(grants: &[String]) -> EffectCall<'_> {
-    EffectCall { capability: "C", operation: "O", inputs: "{}", store: "s", idempotency_key: "k", grants }
+    EffectCall { capability: "C", operation: "O", inputs: "{}", store: "s", idempotency_key: "k", grants, now_micros: 0 }
 }
 
 fn registers() -> Module {

@@ -7,5 +7,7 @@ mod cache;
 mod effects;
 mod guests;
 mod hostile;
+mod program;
 mod real;
 mod support;
+mod wasi;

@@ -173,6 +173,7 @@ pub(crate) fn call(sandbox: &Sandbox, bytes: &[u8], inputs: &str) -> CallReport 
 /// One call of a side effect with [`LIMITS`].
 pub(crate) fn effect(module: &Module, inputs: &str, grants: &[&str], host: &mut dyn Host) -> CallReport {
     let grants: Vec<String> = grants.iter().map(|&grant| grant.to_owned()).collect();
-    let call = EffectCall { capability: "CS_TEST_V0", operation: "OP", inputs, store: "a/store", idempotency_key: "key", grants: &grants };
+    let (capability, operation, store, idempotency_key) = ("CS_TEST_V0", "OP", "a/store", "key");
+    let call = EffectCall { capability, operation, inputs, store, idempotency_key, grants: &grants, now_micros: 1_767_225_600_000_000 };
     module.side_effect(&LIMITS, &call, host)
 }
