@@ -80,7 +80,7 @@ fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     ]
 }
 
-fn leb(out: &mut Vec<u8>, mut n: usize) {
+pub(crate) fn leb(out: &mut Vec<u8>, mut n: usize) {
     loop {
         let byte = u8::try_from(n & 0x7f).unwrap();
         n >>= 7;
