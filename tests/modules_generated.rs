@@ -196,7 +196,9 @@ fn p_06_b_32_whatever_chance_writes_goes_through_the_command_and_changes_nothing
         let path = scratch.path().join("generated.wasm");
         std::fs::write(&path, &case.bytes).unwrap();
         let file = path.to_string_lossy();
-        let added = scratch.enact(&["module", "add", &file, "--as", "ada", "--json"]);
+        // A name each: versions of one name that wait for ratification are bounded.
+        let name = format!("generated-{nth}");
+        let added = scratch.enact(&["module", "add", &file, "--name", &name, "--as", "ada", "--json"]);
         if added.code == 0 {
             assert_eq!(changed().0, before.0 + 1, "{at}");
             admitted += 1;

@@ -92,7 +92,8 @@ fn publisher() -> Scratch {
     scratch.stewards();
     let folder = scratch.path().join("made");
     std::fs::create_dir(&folder).unwrap();
-    let vectors = json!({"vectors": [{"name": "a", "capability": "CT_SHOUT_V0", "inputs": {}, "status": "SUCCESS", "outputs": {"id": "x"}}]});
+    let vectors =
+        json!({"vectors": [{"name": "a", "capability": "CT_SHOUT_V0", "inputs": {}, "status": "SUCCESS", "outputs": {"id": "x"}}]});
     std::fs::write(folder.join("vectors.json"), vectors.to_string()).unwrap();
     std::fs::write(folder.join("shout.wasm"), says("SUCCESS", r#"{"id":"x"}"#)).unwrap();
     let file = folder.join("shout.wasm").to_string_lossy().into_owned();
@@ -163,7 +164,8 @@ fn b_32_an_artifact_has_the_layout_that_other_tools_pull() {
     assert_eq!(manifest["config"]["mediaType"], "application/vnd.wasm.config.v0+json");
     assert_eq!(manifest["layers"].as_array().unwrap().len(), 1, "others refuse more than one layer");
     assert_eq!((&manifest["layers"][0]["mediaType"], &manifest["layers"][0]["digest"]), (&"application/wasm".into(), &pushed["component"]));
-    let config: Value = serde_json::from_slice(&std::fs::read(served.blob(manifest["config"]["digest"].as_str().unwrap())).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(served.blob(manifest["config"]["digest"].as_str().unwrap())).unwrap()).unwrap();
     assert_eq!((&config["os"], &config["architecture"]), (&"wasip2".into(), &"wasm".into()));
     assert_eq!(config["layerDigests"], json!([pushed["component"]]));
     assert_eq!(config["component"]["exports"], json!(["enact:capability/transform@0.1.0"]));
@@ -186,10 +188,25 @@ fn b_32_what_is_not_what_was_asked_for_is_refused_and_nothing_is_written() {
     };
     // Refused by what it says of itself, before the component is asked for.
     refused(&here, &changed("huge", &|m| m["layers"][0]["size"] = (65 << 20).into()), 3, "registry_too_large");
-    refused(&here, &changed("parts", &|m| m["annotations"]["enact.module.vectors"] = "A".repeat(1_500_000).into()), 3, "registry_too_large");
+    refused(
+        &here,
+        &changed("parts", &|m| m["annotations"]["enact.module.vectors"] = "A".repeat(1_500_000).into()),
+        3,
+        "registry_too_large",
+    );
     refused(&here, &changed("text", &|m| m["annotations"]["enact.module.vectors"] = "{}".into()), 3, "registry_not_a_module");
-    refused(&here, &changed("image", &|m| m["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into()), 3, "registry_not_a_module");
-    refused(&here, &changed("tar", &|m| m["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar".into()), 3, "registry_not_a_module");
+    refused(
+        &here,
+        &changed("image", &|m| m["config"]["mediaType"] = "application/vnd.oci.image.config.v1+json".into()),
+        3,
+        "registry_not_a_module",
+    );
+    refused(
+        &here,
+        &changed("tar", &|m| m["layers"][0]["mediaType"] = "application/vnd.oci.image.layer.v1.tar".into()),
+        3,
+        "registry_not_a_module",
+    );
     refused(&here, &changed("two", &|m| m["layers"] = json!([m["layers"][0], m["layers"][0]])), 3, "registry_not_a_module");
     // It is less, or more, than it says.
     let bytes = good["layers"][0]["size"].as_u64().unwrap();

@@ -1,4 +1,6 @@
 //! The two conversations with a registry, each to its end on a small runtime of its own.
+#![allow(clippy::wildcard_enum_match_arm, reason = "whatever else a client meets is a failure of the other side")]
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -121,9 +123,11 @@ impl Registry {
             let pulled = self.client.pull_blob(&self.place.reference, layer.digest.as_str(), &mut sink).await;
             let component = std::mem::take(&mut sink.bytes);
             pulled.map_err(|e| match e {
-                OciDistributionError::IoError(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                    Error::TooLarge { what: "the component is more than its descriptor says", bytes: size.saturating_add(1), bytes_max: size }
-                }
+                OciDistributionError::IoError(e) if e.kind() == io::ErrorKind::FileTooLarge => Error::TooLarge {
+                    what: "the component is more than its descriptor says",
+                    bytes: size.saturating_add(1),
+                    bytes_max: size,
+                },
                 other => self.failed(&other),
             })?;
             if component.len() as u64 != size {
@@ -171,7 +175,6 @@ impl Registry {
     /// An error of the client in our terms. Its texts name addresses and answers, no credentials.
     fn failed(&self, error: &OciDistributionError) -> Error {
         let registry = self.place.registry().to_owned();
-        #[allow(clippy::wildcard_enum_match_arm, reason = "whatever else a client meets is a failure of the other side")]
         match error {
             OciDistributionError::RequestError(e) => Error::Unreachable { registry, detail: whole(e) },
             OciDistributionError::AuthenticationFailure(_) | OciDistributionError::UnauthorizedError { .. } => Error::Denied { registry },
@@ -196,7 +199,9 @@ fn sha256(bytes: &[u8]) -> String {
 fn read_manifest(bytes: &[u8]) -> Result<OciImageManifest> {
     match serde_json::from_slice(bytes) {
         Ok(OciManifest::Image(manifest)) if manifest.schema_version == 2 => Ok(manifest),
-        Ok(OciManifest::Image(manifest)) => Err(Error::NotAModule { detail: format!("its schema has version {}", manifest.schema_version) }),
+        Ok(OciManifest::Image(manifest)) => {
+            Err(Error::NotAModule { detail: format!("its schema has version {}", manifest.schema_version) })
+        }
         Ok(OciManifest::ImageIndex(_)) => Err(Error::NotAModule { detail: "it is a list of artifacts".to_owned() }),
         Err(e) => Err(Error::NotAModule { detail: format!("its manifest cannot be read: {e}") }),
     }

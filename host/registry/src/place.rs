@@ -84,7 +84,9 @@ mod tests {
         for text in ["localhost:5000/a/shout:1.0", "registry.example/shout:v1", &format!("127.0.0.1:5000/shout@{digest}")] {
             assert_eq!(Place::parse(text).unwrap().name(), "shout", "{text}");
         }
-        for text in ["", "shout", "shout:v1", "team/shout:v1", "registry.example/shout", "registry.example/SHOUT:v1", "localhost:5000/shout"] {
+        for text in
+            ["", "shout", "shout:v1", "team/shout:v1", "registry.example/shout", "registry.example/SHOUT:v1", "localhost:5000/shout"]
+        {
             assert_eq!(Place::parse(text).unwrap_err().code(), "registry_reference", "{text}");
         }
         assert_eq!(Place::parse(&format!("registry.example/a@{digest}")).unwrap().digest(), Some(digest.as_str()));
