@@ -198,29 +198,29 @@ fn wrapped(core: &[u8], around: &str) -> Vec<u8> {
 }
 
 /// A committed capability, bitten.
-fn bitten(what: &'static str, random: &mut Random, bite: fn(&mut Random, &mut Vec<u8>)) -> Case {
+fn bitten(what: &'static str, random: &mut Random, bite: fn(&mut Random, Vec<u8>) -> Vec<u8>) -> Case {
     let mut folders: Vec<_> = std::fs::read_dir(project("capabilities")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|folder| folder.join("manifest.json").is_file());
     folders.sort();
     let folder = &folders[random.below(folders.len())];
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let mut bytes = std::fs::read(folder.join(format!("{name}.wasm"))).unwrap();
-    bite(random, &mut bytes);
+    let bytes = bite(random, std::fs::read(folder.join(format!("{name}.wasm"))).unwrap());
     let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
     let codes: Vec<&String> = manifest["codes"].as_object().unwrap().keys().collect();
     Case { what, bytes, code: codes[random.below(codes.len())].clone() }
 }
 
-fn changed(random: &mut Random, bytes: &mut Vec<u8>) {
+fn changed(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..=random.below(3) {
         // Half of the changes are where the data usually is: what lies in the code is mostly no code any more afterwards.
         let (from, span) = if random.below(2) == 0 { (0, bytes.len()) } else { (bytes.len() / 4 * 3, bytes.len() / 4) };
         let at = from + random.below(span);
         bytes[at] = u8::try_from(random.below(256)).unwrap();
     }
+    bytes
 }
 
-fn cut(random: &mut Random, bytes: &mut Vec<u8>) {
+fn cut(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
     match random.below(3) {
         0 => bytes.truncate(random.below(bytes.len())),
         1 => {
@@ -233,4 +233,5 @@ fn cut(random: &mut Random, bytes: &mut Vec<u8>) {
             bytes.splice(to..to, piece);
         }
     }
+    bytes
 }
