@@ -130,13 +130,23 @@ fn p_18_a_status_that_was_not_declared_is_a_protocol_violation() {
 }
 
 #[test]
-fn deep_recursion_is_inconclusive_and_leaves_nothing() {
-    let scratch = workspace_with(&[deep()], &json!({"fuel": 1_000_000_000_u64}));
-    let error = run(&scratch, 0).exits(3).json();
-    assert_eq!(error["error"]["code"], "inconclusive");
-    assert!(error["error"]["message"].as_str().unwrap().contains("stack_overflow"), "{error}");
+fn p_21_recursion_of_a_function_or_of_the_allocator_is_inconclusive_and_leaves_nothing() {
+    let scratch = workspace_with(&[deep(), guests::recursive_allocator()], &json!({"fuel": 1_000_000_000_u64}));
+    for index in 0..2 {
+        let error = run(&scratch, index).exits(3).json();
+        assert_eq!(error["error"]["code"], "inconclusive");
+        assert!(error["error"]["message"].as_str().unwrap().contains("stack_overflow"), "{error}");
+    }
     let runs = scratch.enact(&["runs", "--json"]);
     assert!(runs.out.contains("[]") || runs.out.contains("ledger_empty"), "{runs:?}");
+}
+
+#[test]
+fn p_21_handles_that_nobody_drops_are_inconclusive_and_leave_nothing() {
+    let scratch = workspace_with(&[guests::hoarder()], &limits());
+    let error = run(&scratch, 0).exits(3).json();
+    assert!(error["error"]["message"].as_str().unwrap().contains("`handles`"), "{error}");
+    assert!(scratch.enact(&["runs", "--json"]).out.contains("[]"));
 }
 
 #[test]
@@ -185,8 +195,8 @@ fn effect_artifacts() -> [Value; 5] {
     [intent, effect, contract, workflow, binding]
 }
 
-/// Runs a side effect made of `run` and answers the workspace and the run's step.
-fn run_effect(body: &str, code: &str) -> (Scratch, Value) {
+/// A workspace with a side effect made of `body`.
+fn with_effect(body: &str) -> Scratch {
     let scratch = Scratch::init();
     let workspace = enact_engine::workspace::Workspace::open(&scratch.workspace()).unwrap();
     scratch.stewards();
@@ -195,6 +205,12 @@ fn run_effect(body: &str, code: &str) -> (Scratch, Value) {
         workspace.write_artifact(artifact["code"].as_str().unwrap(), artifact.to_string().as_bytes()).unwrap();
     }
     workspace.seal().unwrap();
+    scratch
+}
+
+/// Runs a side effect made of `body` and answers the workspace and the run's step.
+fn run_effect(body: &str, code: &str) -> (Scratch, Value) {
+    let scratch = with_effect(body);
     let report = run(&scratch, 0).exits(0).json();
     assert_eq!(report["exit"]["reason"], "BACKEND_ERROR", "{report}");
     let step = scratch.enact(&["show", report["run_id"].as_str().unwrap(), "--json"]).exits(0).json()["steps"][0].clone();
@@ -216,6 +232,17 @@ fn p_21_what_a_trapping_side_effect_wrote_is_not_part_of_the_run() {
 #[test]
 fn p_21_what_a_side_effect_with_an_unusable_answer_wrote_is_not_part_of_the_run() {
     run_effect(&format!("{APPENDS} (call $success (i32.const 1024) (i32.const 7))"), "outputs_not_json");
+}
+
+#[test]
+fn p_21_a_storm_of_requests_is_inconclusive_and_nothing_of_it_is_written() {
+    let scratch = with_effect(&format!("(loop $again {APPENDS} (br $again)) (unreachable)"));
+    let error = run(&scratch, 0).exits(3).json();
+    assert_eq!(error["error"]["code"], "inconclusive", "{error}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("`host_calls`"), "{error}");
+    let written: i64 = scratch.sql().query_row("SELECT count(*) FROM log_rows", [], |r| r.get(0)).unwrap();
+    assert_eq!(written, 0);
+    assert!(scratch.enact(&["runs", "--json"]).out.contains("[]"));
 }
 
 #[test]

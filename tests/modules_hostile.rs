@@ -53,7 +53,15 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
             "memory.fill and copy chains",
             support::transform(&format!("(func {})", many("(memory.copy (i32.const 0) (i32.const 8) (i32.const 8))", 9_000)), ECHO),
         ),
+        ("500,000 custom sections", sections()),
     ]
+}
+
+/// Half a million sections that say nothing.
+fn sections() -> Vec<u8> {
+    let mut file = guests::echo();
+    file.extend([0, 2, 1, b'x'].repeat(500_000));
+    file
 }
 
 /// Not even looked at for long.
@@ -76,11 +84,17 @@ fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("half a file", guests::echo()[..200].to_vec(), "malformed"),
         ("a start function", support::transform("(func $begin) (start $begin)", ECHO), "start_function"),
         ("50,000 locals", support::transform(&format!("(func (local {}))", "i32 ".repeat(50_000)), ECHO), "locals"),
+        (
+            "a jump with 50,000 targets",
+            support::transform(&format!("(func (block (br_table {} (i32.const 0))))", "0 ".repeat(50_000)), ECHO),
+            "br_table",
+        ),
+        ("components in components", support::binary(&format!("(component {}{})", "(component ".repeat(12), ")".repeat(12))), "nesting"),
         ("thousands of parameters", support::transform(&format!("(func (param {}))", "i32 ".repeat(999)), ECHO), "params"),
     ]
 }
 
-fn leb(out: &mut Vec<u8>, mut n: usize) {
+pub(crate) fn leb(out: &mut Vec<u8>, mut n: usize) {
     loop {
         let byte = u8::try_from(n & 0x7f).unwrap();
         n >>= 7;

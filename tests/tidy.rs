@@ -67,6 +67,7 @@ fn every_stable_code_of_the_engine_is_documented() {
     for file in [
         "host/engine/src/error.rs",
         "host/queue/src/refused.rs",
+        "host/registry/src/error.rs",
         "host/store/src/error.rs",
         "host/store/src/model.rs",
         "host/wasm/src/outcome.rs",

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use enact_engine::error::{EngineError, Kind};
+use enact_registry::Gravity;
 use enact_store::StoreError;
 
 use crate::ui::Ui;
@@ -38,10 +39,12 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     }
     let known = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
-    let (code, hint, kind) = match (known, store) {
-        (Some(e), _) => (e.code(), e.hint(), e.kind()),
-        (None, Some(e)) => (e.code(), Some(e.hint()), if e.is_corruption() { Kind::Integrity } else { Kind::Caller }),
-        (None, None) => ("internal", None, Kind::Internal),
+    let registry = error.chain().find_map(|cause| cause.downcast_ref::<enact_registry::Error>());
+    let (code, hint, kind) = match (known, store, registry) {
+        (Some(e), _, _) => (e.code(), e.hint(), e.kind()),
+        (None, Some(e), _) => (e.code(), Some(e.hint()), if e.is_corruption() { Kind::Integrity } else { Kind::Caller }),
+        (None, None, Some(e)) => (e.code(), Some(e.hint().to_owned()), gravity(e.gravity())),
+        (None, None, None) => ("internal", None, Kind::Internal),
     };
     if ui.json() {
         let document = serde_json::json!({
@@ -61,6 +64,14 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
         Kind::Refused => ExitCode::from(3),
         Kind::Integrity => ExitCode::from(4),
         Kind::Internal => ExitCode::from(255),
+    }
+}
+
+fn gravity(gravity: Gravity) -> Kind {
+    match gravity {
+        Gravity::Caller => Kind::Caller,
+        Gravity::Refused => Kind::Refused,
+        Gravity::Integrity => Kind::Integrity,
     }
 }
 

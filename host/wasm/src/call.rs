@@ -138,6 +138,9 @@ const UNTYPED: &[(&str, TrapCode)] = &[
     ("cannot remove owned resource while borrowed", TrapCode::AbiViolation),
 ];
 
+/// How the engine begins to say that it keeps no more handles; it has no type for that either.
+const NO_HANDLE: &str = "cannot allocate another handle";
+
 /// The class of an error of the engine.
 fn failed(error: &wasmtime::Error) -> Outcome {
     if let Some(Stop(classified)) = error.downcast_ref::<Stop>() {
@@ -159,6 +162,9 @@ fn failed(error: &wasmtime::Error) -> Outcome {
         return Outcome::Trap(TrapCode::OutputNotUtf8);
     }
     let text = error.root_cause().to_string();
+    if text.starts_with(NO_HANDLE) {
+        return Outcome::Bound(BoundCode::Handles);
+    }
     let known = UNTYPED.iter().find(|(start, _)| text.starts_with(start));
     known.map_or(Outcome::Bound(BoundCode::Unclassified), |(_, code)| Outcome::Trap(*code))
 }

@@ -162,6 +162,8 @@ codes! {
         HostCalls = "host_calls",
         /// Requests and answers of one call together are over [`crate::limits::TRANSCRIPT_BYTES_MAX`].
         TranscriptBytes = "transcript_bytes",
+        /// More handles of resources alive at once than this engine keeps.
+        Handles = "handles",
         /// A trap of a proposal that is switched off: it cannot come from an admitted module.
         DisabledFeature = "disabled_feature",
         /// The call was for the other kind of module.

@@ -8,6 +8,7 @@ mod inspect;
 mod intents;
 mod list;
 mod new;
+mod registry;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -55,6 +56,10 @@ pub(crate) enum ModuleCommand {
     Export(exchange::ExportArgs),
     /// Import such a file: everything that `add` does, and the signature.
     Import(exchange::ImportArgs),
+    /// Push a module to a registry, in the layout of the WebAssembly ecosystem. Says what pins it.
+    Push(registry::PushArgs),
+    /// Pull a module from a registry into a folder. Nothing is admitted: `add` does that.
+    Pull(registry::PullArgs),
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<Exit> {
@@ -77,5 +82,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<E
         ModuleCommand::Verify(args) => exchange::verify(ui, global, args),
         ModuleCommand::Export(args) => exchange::export(ui, global, args),
         ModuleCommand::Import(args) => exchange::import(ui, global, args),
+        ModuleCommand::Push(args) => registry::push(ui, global, args),
+        ModuleCommand::Pull(args) => registry::pull(ui, args),
     }
 }

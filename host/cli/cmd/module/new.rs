@@ -63,7 +63,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Nothing that is there is ever written over.
-fn refuse_full(dir: &Path) -> Result<()> {
+pub(super) fn refuse_full(dir: &Path) -> Result<()> {
     match std::fs::read_dir(dir) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),

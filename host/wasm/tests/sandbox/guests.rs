@@ -1,5 +1,5 @@
 //! The corpus: what guests may do to a host, and how each of their calls must end.
-use super::support::{transform, transform_from, transform_with};
+use super::support::{RUNTIME, binary, lift, transform, transform_from, transform_with};
 
 /// A guest with the code of its outcome.
 pub(crate) struct Guest {
@@ -78,6 +78,7 @@ pub(crate) fn trapping() -> Vec<Guest> {
         plain("converts a NaN", "bad_conversion_to_integer", "(i32.trunc_f64_s (f64.const nan))"),
         plain("answers hugely", "output_too_large", "(call $success (i32.const 0) (i32.const 262144))"),
         plain("answers one byte too much", "output_too_large", "(call $success (i32.const 1024) (i32.const 65537))"),
+        plain("answers a gibibyte", "abi_violation", "(call $success (i32.const 1024) (i32.const 0x40000000))"),
         plain("answers from outside", "abi_violation", "(call $success (i32.const 262143) (i32.const 2))"),
         plain("answers from the end of the world", "abi_violation", "(call $success (i32.const -1) (i32.const -1))"),
         plain("answers at an odd place", "abi_violation", "(i32.const 17)"),
@@ -153,5 +154,36 @@ pub(crate) fn lying_allocator(at: &str) -> Vec<u8> {
         "(memory (export \"memory\") 4)
          (func (export \"realloc\") (param i32 i32 i32 i32) (result i32) {at})
          (func (export \"run\") (param i32 i32 i32 i32) (result i32) (i32.const 16))"
+    ))
+}
+
+/// Whose allocator calls itself before it answers, as the host asks for room for the inputs.
+pub(crate) fn recursive_allocator() -> Vec<u8> {
+    transform_from(
+        "(memory (export \"memory\") 4)
+         (func $realloc (export \"realloc\") (param i32 i32 i32 i32) (result i32)
+           (i32.add (call $realloc (local.get 0) (local.get 1) (local.get 2) (local.get 3)) (i32.const 8)))
+         (func (export \"run\") (param i32 i32 i32 i32) (result i32) (i32.const 16))",
+    )
+}
+
+/// Makes handles of a resource of its own until it is stopped, and drops none.
+pub(crate) fn hoarder() -> Vec<u8> {
+    let core = format!(
+        "(import \"own\" \"new\" (func $new (param i32) (result i32))) {}
+         (func (export \"run\") (param i32 i32 i32 i32) (result i32)
+           (loop $more (drop (call $new (i32.const 7))) (br $more)) (unreachable))",
+        RUNTIME.replace("PAGES", "4")
+    );
+    binary(&format!(
+        r#"(component
+      (type $r (resource (rep i32)))
+      (core func $new (canon resource.new $r))
+      (core module $m {core})
+      (core instance $i (instantiate $m (with "own" (instance (export "new" (func $new))))))
+      (type $call (record (field "capability" string) (field "inputs" string)))
+      (type $outcome (record (field "status" string) (field "outputs" string)))
+      {} )"#,
+        lift("transform", "", "utf8")
     ))
 }

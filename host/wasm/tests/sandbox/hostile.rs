@@ -1,8 +1,14 @@
 //! Every guest of the corpus ends in its class, the same way each time and on both backends, and the host stays up.
-use enact_wasm::{Limits, OutcomeClass, parse_outputs};
+use enact_wasm::{Limits, OutcomeClass, Profile, parse_outputs};
 
-use super::guests::{Guest, echo, friendly, lying_allocator, says, trapping};
+use super::guests::{Guest, echo, friendly, hoarder, lying_allocator, recursive_allocator, says, trapping};
 use super::support::{LIMITS, NATIVE, PULLEY, admit, call, transform, transform_with};
+
+/// Memory of this process that is in use; nothing where the system does not tell.
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
+}
 
 const INPUTS: &str = r#"{"a":1}"#;
 
@@ -73,6 +79,30 @@ fn p_21_recursion_is_inconclusive_not_an_answer() {
 }
 
 #[test]
+fn p_21_an_allocator_that_calls_itself_is_inconclusive_not_an_answer() {
+    for sandbox in [&*NATIVE, &*PULLEY] {
+        let limits = Limits { fuel: 1 << 40, ..LIMITS };
+        let report = admit(sandbox, &recursive_allocator()).transform(&limits, "C", INPUTS);
+        assert_eq!((report.outcome.code(), report.outcome.class()), ("stack_overflow", OutcomeClass::C));
+    }
+}
+
+#[test]
+fn p_21_handles_that_nobody_drops_are_inconclusive_and_leave_the_memory_of_the_host_bounded() {
+    for sandbox in [&*NATIVE, &*PULLEY] {
+        let module = sandbox.admit(&hoarder(), Profile::Standard).unwrap();
+        let before = resident();
+        for fuel in [LIMITS.fuel, 1 << 40] {
+            let report = module.transform(&Limits { fuel, ..LIMITS }, "C", INPUTS);
+            assert_eq!((report.outcome.code(), report.outcome.class()), ("handles", OutcomeClass::C));
+        }
+        // Without a bound of the engine it would be gigabytes before the watchdog.
+        let grown = resident().zip(before).map_or(0, |(now, then)| now.saturating_sub(then));
+        assert!(grown < 256 << 20, "grown by {grown}");
+    }
+}
+
+#[test]
 fn p_21_a_hanging_call_is_a_retry_not_an_answer() {
     let bytes = transform("", "(loop $for_ever (br $for_ever)) (unreachable)");
     let limits = Limits { fuel: u64::MAX / 4, ..LIMITS };
@@ -139,10 +169,6 @@ fn one_call_leaves_nothing_for_the_next() {
 
 #[test]
 fn p_21_many_hostile_calls_leave_the_memory_of_the_host_bounded() {
-    let resident = || {
-        let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-        statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
-    };
     let greedy = transform(
         "",
         "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
