@@ -82,7 +82,9 @@ impl Registry {
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(|e| failed(e.to_string()))?;
-        let plain = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build().map_err(|e| failed(e.to_string()))?;
+        // A manifest is where its registry is: whoever sends us elsewhere for it is asking in our name.
+        let plain = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let plain = plain.connect_timeout(CONNECT).read_timeout(SILENCE).build().map_err(|e| failed(e.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(e.to_string()))?;
         Ok(Self { place, auth: credentials.0, scheme, client, plain, runtime })
     }
