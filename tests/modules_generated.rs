@@ -94,9 +94,17 @@ fn call(module: &Module, code: &str) -> CallReport {
     let inputs = r#"{"a":1,"key":"jane","value":{"n":7}}"#;
     match module.kind() {
         Kind::Transform => module.transform(&limits, code, inputs),
-        Kind::SideEffect => Rehearsal::new("generated", &Scenery::default()).unwrap().with("store", |host| {
+        Kind::SideEffect => Rehearsal::new("generated", &Scenery::default()).unwrap().with("store", |host, now_micros| {
             let grants = module.imports().to_vec();
-            let call = EffectCall { capability: code, operation: "READ", inputs, store: "store", idempotency_key: "k/0", grants: &grants };
+            let call = EffectCall {
+                capability: code,
+                operation: "READ",
+                inputs,
+                store: "store",
+                idempotency_key: "k/0",
+                grants: &grants,
+                now_micros,
+            };
             module.side_effect(&limits, &call, host)
         }),
     }

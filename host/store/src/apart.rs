@@ -148,7 +148,7 @@ pub(crate) fn append<B: Batch>(
 /// Writes what comes, and gives the transaction back.
 fn written<'c, B: Batch>(open: Open<'c>, waiting: &Receiver<Vec<Stored<B::Rest>>>) -> Result<Open<'c>, StoreError> {
     let mut beside = Beside::new(open.0);
-    for Stored { seq, bytes, leaf, puts, rest } in waiting.into_iter().flatten() {
+    for Stored { seq, bytes, leaf, puts, rest } in waiting.iter().flatten() {
         let place = column(seq)?;
         ledger::insert_entry(open.0, place, &bytes, &leaf)?;
         puts.iter().try_for_each(|put| derived::insert(open.0, place, put))?;

@@ -213,15 +213,15 @@ fn a_unit_may_queue_an_item_or_carry_one_through_several_statuses_or_have_no_run
 /// written on two threads.
 #[test]
 fn w_36_nothing_is_stored_of_a_batch_that_failed_wherever_it_failed() {
-    for many in [3_u64, 40] {
+    for many in [3_u32, 40] {
         ["error", "panic", "skip", "order", "line", "sign", "kind", "full"].into_iter().for_each(|fail| fails(fail, many));
     }
 }
 
 /// A batch of so many units, the last of which fails.
-fn fails(fail: &str, many: u64) {
+fn fails(fail: &str, many: u32) {
     let bench = Bench::new();
-    let (writer, items) = taken(&bench, many + 1);
+    let (writer, items) = taken(&bench, u64::from(many) + 1);
     let mut writer = writer;
     if fail == "full" {
         let size = std::fs::metadata(bench.path()).unwrap().len();
@@ -231,7 +231,7 @@ fn fails(fail: &str, many: u64) {
     append(&mut writer, &[add("k")]).unwrap();
     let mut reader = bench.store.reader().unwrap();
     let before = whole(&mut reader);
-    let mut units: Vec<_> = items.iter().take(many as usize).map(|item| work(item, &format!("run-{}", item.row.item))).collect();
+    let mut units: Vec<_> = items.iter().take(many.try_into().unwrap()).map(|item| work(item, &format!("run-{}", item.row.item))).collect();
     let last = units.last_mut().unwrap();
     match fail {
         "line" | "sign" => {}
@@ -245,7 +245,7 @@ fn fails(fail: &str, many: u64) {
     }
     let failed = catch_unwind(AssertUnwindSafe(|| {
         let mut line = |change: &QueueChange, committed: &Committed| {
-            assert!(fail != "line" || committed.seq < many, "no line");
+            assert!(fail != "line" || committed.seq < many.into(), "no line");
             with_entry(change, committed)
         };
         let sign = |head: &enact_core::entry::Head| {
@@ -256,7 +256,7 @@ fn fails(fail: &str, many: u64) {
     }));
     match (fail, &failed) {
         ("panic" | "line" | "sign", Err(_)) | ("error", Ok(Err(StoreError::Corrupt { .. }))) => {}
-        ("skip" | "order", Ok(Err(StoreError::Judged { seq, .. }))) if *seq == many => {}
+        ("skip" | "order", Ok(Err(StoreError::Judged { seq, .. }))) if *seq == u64::from(many) => {}
         ("full", Ok(Err(StoreError::Full))) => {}
         // Found before anything is written: only this one is left out.
         ("kind", Ok(Ok(answers))) => {
