@@ -23,7 +23,7 @@ const PASSWORD: &str = "ENACT_REGISTRY_PASSWORD";
 pub(crate) struct PushArgs {
     /// The module by name, or a file by its digest.
     module: String,
-    /// Where to: HOST[:PORT]/NAME:TAG.
+    /// Where to: HOST/NAME:TAG, with HOST:PORT where the port is not the usual one.
     #[arg(value_name = "REF")]
     place: String,
     /// Sign it.
@@ -36,7 +36,7 @@ pub(crate) struct PushArgs {
 /// What to pull.
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
-    /// Where from: HOST[:PORT]/NAME:TAG, or pinned, HOST[:PORT]/NAME@sha256:DIGEST.
+    /// Where from: HOST/NAME:TAG, or pinned: HOST/NAME@sha256:DIGEST. With HOST:PORT where the port is not the usual one.
     #[arg(value_name = "REF")]
     place: String,
     /// A new or empty folder for its files; without it, one of the module's name.
