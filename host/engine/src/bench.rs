@@ -1,9 +1,11 @@
 //! Measurements of the real engine on the real store: no shortcut that any other run would not take.
 //!
 //! Every figure comes from a workspace of its own, made for the measurement and removed after it.
+mod modules;
 mod queue;
 mod receipts;
 
+pub use modules::{ModuleFigures, ModulesBench, ModulesFigures, modules};
 pub use queue::{QueueBench, QueueBlock, QueueFigures, queue};
 
 use std::num::NonZeroUsize;

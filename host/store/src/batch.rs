@@ -9,13 +9,13 @@ use enact_core::entry::{Head, Record, Sealed};
 use enact_core::state::{Put, Space, StateDelta, StateView};
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::apart;
 use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::derived;
 use crate::error::StoreError;
 use crate::executions::{self, Execution};
 use crate::governed::TxView;
+use crate::lane::locked;
 use crate::ledger;
 use crate::links::Links;
 use crate::model::{Committed, Read, Rejection, RunRow, Write};
@@ -43,6 +43,9 @@ pub(crate) trait Batch {
 
     /// Whether units read and write the derived state.
     const GOVERNED: bool = true;
+
+    /// Whether [`Batch::admit`] or [`Batch::rest`] look into the file, which then must be as the batch before this one leaves it.
+    const LOOKS: bool = false;
 
     /// Whether no unit is kept out, or let in, by what an earlier one of the batch leaves beside its entry. [`Batch::admit`] may then
     /// be asked about the last commit, while earlier units are still being written.
@@ -87,14 +90,20 @@ pub(crate) struct Tx<'c> {
     cache: RefCell<Cache>,
     /// Rows of this batch that the connection does not see.
     unseen: RefCell<Unseen>,
+    /// Rows of the batch before it, which the connection may not see yet.
+    past: Option<&'c Unseen>,
 }
 
 /// Rows by space and key.
-type Unseen = HashMap<Space, HashMap<String, String>>;
+pub(crate) type Unseen = HashMap<Space, HashMap<String, String>>;
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(connection: &'c Connection, cache: Cache) -> Self {
-        Self { connection, cache: RefCell::new(cache), unseen: RefCell::default() }
+    pub(crate) fn new(connection: &'c Connection, cache: Cache, past: Option<&'c Unseen>) -> Self {
+        Self { connection, cache: RefCell::new(cache), unseen: RefCell::default(), past }
+    }
+
+    pub(crate) const fn connection(&self) -> &'c Connection {
+        self.connection
     }
 
     /// Remembers rows of an entry that this connection does not see.
@@ -106,13 +115,9 @@ impl<'c> Tx<'c> {
         }
     }
 
-    /// What the next batch may rely on, once this one is in the file.
-    pub(crate) fn into_cache(self) -> Cache {
-        let mut cache = self.cache.into_inner();
-        for (space, rows) in self.unseen.into_inner() {
-            rows.into_iter().for_each(|(key, value)| cache.put(space, key, Some(value)));
-        }
-        cache
+    /// What was read, and the rows of this batch that the connection does not see.
+    pub(crate) fn into_parts(self) -> (Cache, Unseen) {
+        (self.cache.into_inner(), self.unseen.into_inner())
     }
 }
 
@@ -121,6 +126,9 @@ impl StateView for Tx<'_> {
 
     fn get(&self, space: Space, key: &str) -> Result<Option<String>, StoreError> {
         if let Some(row) = self.unseen.borrow().get(&space).and_then(|rows| rows.get(key)) {
+            return Ok(Some(row.clone()));
+        }
+        if let Some(row) = self.past.and_then(|past| past.get(&space)?.get(key)) {
             return Ok(Some(row.clone()));
         }
         let mut cache = self.cache.borrow_mut();
@@ -149,6 +157,10 @@ pub(crate) struct Beside<'c> {
 impl<'c> Beside<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
         Self { connection, pending: Pending::new(connection), queue: Queue::new(connection) }
+    }
+
+    pub(crate) const fn connection(&self) -> &'c Connection {
+        self.connection
     }
 
     /// Whether a run is new and what it relied on still holds.
@@ -192,20 +204,11 @@ impl Writer {
         if batch.len() == 0 {
             return Ok(Vec::new());
         }
+        self.landed(0);
+        let mut lane = locked(&self.lane);
         // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
         let cache = mem::take(&mut self.cache);
-        let done = if batch.len() >= apart::UNITS_MIN && batch.is_apart() {
-            let reads = match self.reads.take() {
-                Some(reads) => reads,
-                None => open::reading(&self.shared.options)?,
-            };
-            let done = apart::append(&mut self.connection, &reads, cache, batch, now, sign);
-            self.reads = Some(reads);
-            done
-        } else {
-            append(&mut self.connection, cache, batch, now, sign)
-        };
-        let done = done.map_err(|e| open::at(e, &self.shared.options))?;
+        let done = append(&mut lane.connection, cache, batch, now, sign).map_err(|e| open::at(e, &self.shared.options))?;
         self.cache = done.cache;
         let counters = &self.shared.counters;
         Counters::add(&counters.transactions, u64::from(done.durable));
@@ -217,40 +220,16 @@ impl Writer {
             };
             Counters::add(counter, 1);
         }
-        self.checkpoint_after(done.durable);
+        lane.checkpoint_after(done.durable);
         Ok(done.answers)
     }
 }
 
 /// What a batch came to.
-pub(crate) struct Done<L> {
-    pub(crate) answers: Vec<Result<Committed, L>>,
-    pub(crate) durable: bool,
-    pub(crate) cache: Cache,
-}
-
-/// Where a batch begins.
-pub(crate) struct Begun {
-    pub(crate) head: Head,
-    pub(crate) cache: Cache,
-    /// When everything in it happens.
-    pub(crate) at: String,
-}
-
-/// The beginning of a transaction that holds the lock.
-pub(crate) fn begun<B: Batch>(connection: &Connection, mut cache: Cache, now: &str) -> Result<Begun, StoreError> {
-    let head = ledger::head(connection)?;
-    if B::GOVERNED {
-        // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process
-        // wrote any; run receipts write none.
-        let last = derived::last(connection)?;
-        if cache.known != Some(last) {
-            cache = Cache::default();
-            cache.known = Some(last);
-        }
-    }
-    let at = later(&head.at, now);
-    Ok(Begun { head, cache, at })
+struct Done<L> {
+    answers: Vec<Result<Committed, L>>,
+    durable: bool,
+    cache: Cache,
 }
 
 /// The transaction. Dropped without a commit, by an error or a panic in whoever is called, it is rolled back.
@@ -263,9 +242,19 @@ fn append<B: Batch>(
 ) -> Result<Done<B::Left>, StoreError> {
     // Immediate: the lock is taken before the head is read, so that no other process can append in between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let Begun { mut head, cache, at } = begun::<B>(&transaction, cache, now)?;
-    let before = head.size;
-    let tx = Tx::new(&transaction, cache);
+    let mut head = ledger::head(&transaction)?;
+    let mut cache = cache;
+    if B::GOVERNED {
+        // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process
+        // wrote any; run receipts write none.
+        let last = derived::last(&transaction)?;
+        if cache.known != Some(last) {
+            cache = Cache::default();
+            cache.known = Some(last);
+        }
+    }
+    let (before, at) = (head.size, later(&head.at, now));
+    let tx = Tx::new(&transaction, cache, None);
     let mut beside = Beside::new(&transaction);
     let mut links = Links::default();
     let mut answers = Vec::with_capacity(batch.len());
@@ -307,7 +296,7 @@ fn append<B: Batch>(
     }
     // An index of events that was built is worth keeping even if no unit holds.
     let durable = appended || kept || beside.pending.has_indexed();
-    let cache = tx.into_cache();
+    let (cache, _) = tx.into_parts();
     if !durable {
         transaction.rollback()?;
         return Ok(Done { answers, durable, cache });

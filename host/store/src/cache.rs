@@ -6,6 +6,8 @@ use std::mem;
 
 use enact_core::state::Space;
 
+use crate::batch::Unseen;
+
 /// Bytes of one of the two generations. Both full, the accounts and subjects of some 200,000 rows are at hand.
 const GENERATION_BYTES: usize = 32 * 1024 * 1024;
 
@@ -44,6 +46,13 @@ impl Cache {
         let (key, row) = self.old.get_mut(nth)?.remove_entry(key)?;
         self.put(space, key, row.clone());
         Some(row)
+    }
+
+    /// Remembers rows that are present from now on.
+    pub(crate) fn keep(&mut self, rows: Unseen) {
+        for (space, rows) in rows {
+            rows.into_iter().for_each(|(key, value)| self.put(space, key, Some(value)));
+        }
     }
 
     /// Remembers the row that is present from now on.

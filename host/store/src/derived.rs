@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, Row, Rows, TransactionBehavior, para
 use crate::cache::Cache;
 use crate::error::StoreError;
 use crate::governed::TxView;
+use crate::lane::locked;
 use crate::number::{bound, column, unsigned};
 use crate::open;
 use crate::reader::{self, EntryRef, Reader};
@@ -83,16 +84,18 @@ impl Writer {
     /// # Errors
     /// Whatever `fill` answers, or as [`Writer::append`].
     pub fn replace_state<T, E: From<StoreError>>(&mut self, fill: impl FnOnce(&mut PutRow<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.landed(0);
         // It knows rows that are about to go.
         self.cache = Cache::default();
         let sql = |error: rusqlite::Error| E::from(StoreError::from(error));
-        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let mut lane = locked(&self.lane);
+        let begun = lane.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|e| E::from(open::at(e.into(), &self.shared.options)))?;
         transaction.execute("DELETE FROM state", []).map_err(sql)?;
         let done = fill(&mut |seq, put| insert(&transaction, column(seq)?, put))?;
         transaction.commit().map_err(sql)?;
         Counters::add(&self.shared.counters.transactions, 1);
-        self.checkpoint_after(true);
+        lane.checkpoint_after(true);
         Ok(done)
     }
 }

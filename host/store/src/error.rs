@@ -84,6 +84,9 @@ pub enum StoreError {
         /// How long we waited.
         waited_ms: u32,
     },
+    /// It was judged on what then did not come to be: another process was faster, or what went before could not be stored.
+    #[error("the ledger is not where it was when this was judged")]
+    Moved,
     /// No room: the disk is full or the size limit is reached. Nothing was changed.
     #[error("no room to write the ledger: the disk is full or its size limit is reached")]
     Full,
@@ -153,6 +156,7 @@ impl StoreError {
             Self::ReadOnly { .. } => "store_read_only",
             Self::Unopenable { .. } => "store_unopenable",
             Self::Locked { .. } => "store_locked",
+            Self::Moved => "store_moved",
             Self::Full => "store_full",
             Self::Corrupt { .. } => "store_corrupt",
             Self::Quarantined { .. } => "store_quarantined",
@@ -173,7 +177,7 @@ impl StoreError {
     /// Whether the same call may succeed later with nothing repaired.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Locked { .. } | Self::Full | Self::Io { .. })
+        matches!(self, Self::Locked { .. } | Self::Moved | Self::Full | Self::Io { .. })
     }
 
     /// What the reader of the message can do about it.
@@ -190,6 +194,7 @@ impl StoreError {
             Self::ReadOnly { .. } => "open it for reading only, or make the file and its folder writable",
             Self::Unopenable { .. } => "check that the folder exists and that its permissions let you in",
             Self::Locked { .. } => "wait for the other process, or raise the busy timeout",
+            Self::Moved => "try again; nothing of it was stored",
             Self::Full => "free some space and try again; nothing was lost",
             Self::Corrupt { .. } | Self::Head(_) => "restore the ledger from a copy that verifies",
             Self::Quarantined { .. } => "an audit found the store to differ from its history; rebuild it",

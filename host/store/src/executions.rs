@@ -4,6 +4,7 @@
 use enact_core::entry::{Draft, Head, Record};
 use rusqlite::{Connection, params};
 
+use crate::apart::Ticket;
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::governed::{Judge, judged};
@@ -67,7 +68,24 @@ impl Writer {
         judge: &mut J,
         sign: &dyn Fn(&Head) -> String,
     ) -> Result<Vec<Result<Committed, J::Refused>>, StoreError> {
-        self.transact(&mut Noted { drafts, notes, judge }, now, sign)
+        self.finish(&mut Noted { drafts, notes, judge }, now, sign)
+    }
+
+    /// As [`Writer::append_executions`], but does not wait: the next batch may be judged on this one before it is durable. `begun` is
+    /// noted first, durable before the batch begins.
+    ///
+    /// # Errors
+    /// As [`Writer::append_governed`]; what keeps the batch from being stored is said when the ticket is settled.
+    pub fn start_executions<J: Judge + ?Sized>(
+        &mut self,
+        drafts: &mut [Draft],
+        begun: &[Execution],
+        notes: &mut [Execution],
+        now: &str,
+        judge: &mut J,
+        sign: &dyn Fn(&Head) -> String,
+    ) -> Result<Ticket<J::Refused>, StoreError> {
+        self.start(&mut Noted { drafts, notes, judge }, begun, now, sign)
     }
 }
 

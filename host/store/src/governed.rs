@@ -4,6 +4,7 @@
 use enact_core::entry::{Draft, Head, Record, Sealed};
 use enact_core::state::{StateDelta, StateView};
 
+use crate::apart::Ticket;
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::error::StoreError;
 use crate::model::Committed;
@@ -19,7 +20,8 @@ pub trait TxView: StateView<Error = StoreError> {
     fn snapshot(&self, hash: &str) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
-/// Who decides what becomes an entry. Called inside the transaction, so it must not wait for anything.
+/// Who decides what becomes an entry. Called while others wait, mostly inside the transaction, so it must not wait for anything. What it
+/// says of a batch may be thrown away and asked again.
 pub trait Judge {
     /// Why a draft did not become an entry.
     type Refused;
@@ -53,7 +55,21 @@ impl Writer {
         judge: &mut J,
         sign: &dyn Fn(&Head) -> String,
     ) -> Result<Vec<Result<Committed, J::Refused>>, StoreError> {
-        self.transact(&mut Drafts { drafts, judge }, now, sign)
+        self.finish(&mut Drafts { drafts, judge }, now, sign)
+    }
+
+    /// As [`Writer::append_governed`], but does not wait: the next batch may be judged on this one before it is durable.
+    ///
+    /// # Errors
+    /// As [`Writer::append_governed`]; what keeps the batch from being stored is said when the ticket is settled.
+    pub fn start_governed<J: Judge + ?Sized>(
+        &mut self,
+        drafts: &mut [Draft],
+        now: &str,
+        judge: &mut J,
+        sign: &dyn Fn(&Head) -> String,
+    ) -> Result<Ticket<J::Refused>, StoreError> {
+        self.start(&mut Drafts { drafts, judge }, &[], now, sign)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The store: one ledger in one SQLite file, with everything that is committed together with an entry. It decides nothing: an entry is
-//! sealed by the core's pure function inside the transaction, and what a run relied on is compared, not judged.
+//! sealed by the core's pure function on the head that its transaction finds, and what a run relied on is compared, not judged.
 //!
 //! - [`Store`] opens or creates the file; [`Reader`] and [`Writer`] have connections of their own.
 //! - [`Writer::append`] is the only way in for a run: a batch of [`Commit`]s, one durable transaction, one sync.
@@ -29,6 +29,7 @@ pub mod event;
 mod executions;
 mod fold;
 mod governed;
+mod lane;
 mod ledger;
 mod links;
 mod listeners;
@@ -47,6 +48,7 @@ mod wal;
 mod work;
 mod writer;
 
+pub use apart::Ticket;
 pub use backup::{Copied, Progress};
 pub use derived::{EntryRows, Moment, PutRow, StateRow};
 pub use error::StoreError;
@@ -60,7 +62,7 @@ pub use model::{
     StoredRun, Write,
 };
 pub use open::{Create, OpenOptions, Store};
-pub use outbound::{Begun, Intent, Outbound, Unsettled};
+pub use outbound::{Begun, Intent, Outbound, Sending, Unsettled};
 pub use queue::{
     EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueHealth, QueueHolder, QueueItem,
     QueueLease, QueueLine, QueueMember, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,

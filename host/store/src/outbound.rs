@@ -22,8 +22,22 @@ CREATE TABLE IF NOT EXISTS outbound (
     state TEXT NOT NULL CHECK (state IN ('SENDING', 'ANSWERED', 'UNUSED', 'DONE')),
     answer BLOB
 ) STRICT;
+CREATE TABLE IF NOT EXISTS dismissed (
+    key TEXT PRIMARY KEY NOT NULL REFERENCES outbound (key),
+    state TEXT NOT NULL,
+    at TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS outbound_run ON outbound (run);
 CREATE INDEX IF NOT EXISTS outbound_open ON outbound (at) WHERE state <> 'DONE';
+CREATE TABLE IF NOT EXISTS deliveries (
+    id TEXT PRIMARY KEY NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('SENDING', 'SENT', 'FAILED', 'DROPPED')),
+    at TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    way TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
 ";
 
 /// Something that is about to be sent.
@@ -71,6 +85,23 @@ pub struct Unsettled {
     pub request: String,
     /// `SENDING`: with an unknown end. `ANSWERED`: and not committed. `UNUSED`: answered, and not in the run that was committed.
     pub state: String,
+    /// When a person has said, in this state, that there is nothing left to be done about it, and why.
+    pub dismissed: Option<(String, String)>,
+}
+
+/// What this machine knows of the delivery of a message; nothing of one that nobody has tried to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// `SENDING`: whether it arrived is not known. `SENT`, `FAILED`: it did not arrive. `DROPPED`: it is not to be sent.
+    pub state: String,
+    /// When that was written down.
+    pub at: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// By which way it was sent last.
+    pub by: String,
+    /// Why it failed.
+    pub detail: String,
 }
 
 /// The file.
@@ -160,19 +191,108 @@ impl Outbound {
         Ok(())
     }
 
-    /// What no committed run accounts for, oldest first.
+    /// Keeps a person's word that there is nothing left to be done about intents: all of them, or none when one of these keys is not open.
+    /// It holds for the state that they are in; nothing is sent for it, and nothing is sent again.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports. `Ok(Some(key))` is the first that is not open.
+    pub fn dismiss(&mut self, keys: &[String], at: &str, reason: &str) -> Result<Option<String>, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for key in keys {
+            let changed = transaction.execute(
+                "INSERT INTO dismissed (key, state, at, reason) SELECT key, state, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
+                 ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at, reason = excluded.reason
+                 WHERE state <> excluded.state",
+                params![key, at, reason],
+            )?;
+            if changed == 0 {
+                return Ok(Some(key.clone()));
+            }
+        }
+        transaction.commit()?;
+        Ok(None)
+    }
+
+    /// What no committed run accounts for, oldest first; with `dismissed`, also what a person has dismissed in its present state.
     ///
     /// # Errors
     /// Whatever SQLite reports.
-    pub fn unsettled(&self, limit: u64) -> Result<Vec<Unsettled>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT key, run, at, target, request, state FROM outbound WHERE state <> 'DONE' ORDER BY at, key LIMIT ?1")?;
-        let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+    pub fn unsettled(&self, limit: u64, dismissed: bool) -> Result<Vec<Unsettled>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT o.key, o.run, o.at, o.target, o.request, o.state, d.at, d.reason
+             FROM outbound o LEFT JOIN dismissed d ON d.key = o.key AND d.state = o.state
+             WHERE o.state <> 'DONE' AND (?2 OR d.key IS NULL) ORDER BY o.at, o.key LIMIT ?1",
+        )?;
+        let rows = statement.query_map(params![i64::try_from(limit).unwrap_or(i64::MAX), dismissed], |row| {
             let [key, run, at, target, request, state] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
-            Ok(Unsettled { key, run, at, target, request, state })
+            let dismissed: Option<String> = row.get(6)?;
+            let dismissed = dismissed.map(|at| Ok::<_, rusqlite::Error>((at, row.get(7)?))).transpose()?;
+            Ok(Unsettled { key, run, at, target, request, state, dismissed })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+impl Outbound {
+    /// What is known of the delivery of a message.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn sending(&self, id: &str) -> Result<Option<Sending>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT state, at, attempts, way, detail FROM deliveries WHERE id = ?1")?;
+        let known = statement.query_row([id], |row| {
+            Ok(Sending { state: row.get(0)?, at: row.get(1)?, attempts: row.get(2)?, by: row.get(3)?, detail: row.get(4)? })
+        });
+        Ok(known.optional()?)
+    }
+
+    /// Writes down, durably, that a message is about to be sent, where its state is one of `from` (`""` for one that nobody has tried).
+    /// Answers the state that it has, when it is none of these: nothing may be sent then.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports: nothing may be sent then either.
+    pub fn begin_sending(&mut self, id: &str, at: &str, by: &str, from: &[&str]) -> Result<Option<String>, StoreError> {
+        let put = "INSERT INTO deliveries (id, state, at, attempts, way, detail) VALUES (?1, 'SENDING', ?2, 1, ?3, '') \
+             ON CONFLICT (id) DO UPDATE SET state = 'SENDING', at = ?2, attempts = attempts + 1, way = ?3, detail = ''";
+        self.step_sending(id, from, |connection| connection.execute(put, params![id, at, by]))
+    }
+
+    /// Says how a delivery ended.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports; the delivery then stays one whose end is not known.
+    pub fn end_sending(&mut self, id: &str, at: &str, state: &str, detail: &str) -> Result<(), StoreError> {
+        self.connection.execute("UPDATE deliveries SET state = ?2, at = ?3, detail = ?4 WHERE id = ?1", params![id, state, at, detail])?;
+        Ok(())
+    }
+
+    /// Says that a message is not to be sent, where its state is one of `from`. Answers the state that it has otherwise.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn drop_sending(&mut self, id: &str, at: &str, from: &[&str]) -> Result<Option<String>, StoreError> {
+        let put = "INSERT INTO deliveries (id, state, at, attempts, way, detail) VALUES (?1, 'DROPPED', ?2, 0, '', '') \
+             ON CONFLICT (id) DO UPDATE SET state = 'DROPPED', at = ?2, detail = ''";
+        self.step_sending(id, from, |connection| connection.execute(put, params![id, at]))
+    }
+
+    /// Changes a delivery whose state is one of `from`; answers the state that it has otherwise.
+    fn step_sending(
+        &mut self,
+        id: &str,
+        from: &[&str],
+        change: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
+    ) -> Result<Option<String>, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known: Option<String> =
+            transaction.query_row("SELECT state FROM deliveries WHERE id = ?1", [id], |row| row.get(0)).optional()?;
+        let state = known.unwrap_or_default();
+        if !from.contains(&state.as_str()) {
+            return Ok(Some(state));
+        }
+        change(&transaction)?;
+        transaction.commit()?;
+        Ok(None)
     }
 }
 
@@ -211,9 +331,39 @@ mod tests {
         outbound.answered("RUN-1/0/0", b"yes").unwrap();
         outbound.answered("RUN-1/0/1", b"yes").unwrap();
         outbound.settle("RUN-1", &["RUN-1/0/0".to_owned()]).unwrap();
-        let left: Vec<(String, String)> = outbound.unsettled(10).unwrap().into_iter().map(|row| (row.key, row.state)).collect();
+        let left: Vec<(String, String)> = outbound.unsettled(10, false).unwrap().into_iter().map(|row| (row.key, row.state)).collect();
         assert_eq!(left, [("RUN-1/0/1".into(), "UNUSED".into()), ("RUN-1/0/2".into(), "SENDING".into())]);
         assert_eq!(outbound.begin(&intent("RUN-1/0/0", "a")).unwrap(), Begun::Done);
+    }
+
+    #[test]
+    fn b_32_what_a_person_dismisses_is_kept_apart_until_its_state_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbound.db");
+        let mut outbound = Outbound::open(&path).unwrap();
+        let [a, b, done] = ["RUN-1/0/0", "RUN-1/0/1", "RUN-2/0/0"].map(str::to_owned);
+        for key in [&a, &b] {
+            outbound.begin(&intent(key, "a")).unwrap();
+        }
+        outbound.begin(&Intent { run: "RUN-2", ..intent(&done, "a") }).unwrap();
+        outbound.answered(&done, b"yes").unwrap();
+        outbound.settle("RUN-2", std::slice::from_ref(&done)).unwrap();
+        let open = |outbound: &Outbound| outbound.unsettled(10, false).unwrap().into_iter().map(|row| row.key).collect::<Vec<_>>();
+        // One that is not open, and none of them is dismissed.
+        for wrong in ["RUN-9/0/0", done.as_str()] {
+            assert_eq!(outbound.dismiss(&[a.clone(), wrong.to_owned()], "now", "why").unwrap().as_deref(), Some(wrong));
+        }
+        assert_eq!(open(&outbound), [a.clone(), b.clone()]);
+        assert_eq!(outbound.dismiss(std::slice::from_ref(&a), "now", "it did arrive").unwrap(), None);
+        assert_eq!(outbound.dismiss(std::slice::from_ref(&a), "later", "again").unwrap(), Some(a.clone()));
+        let mut outbound = Outbound::open(&path).unwrap();
+        assert_eq!(open(&outbound), std::slice::from_ref(&b));
+        let all: Vec<_> = outbound.unsettled(10, true).unwrap().into_iter().map(|row| (row.key, row.dismissed)).collect();
+        assert_eq!(all, [(a.clone(), Some(("now".to_owned(), "it did arrive".to_owned()))), (b.clone(), None)]);
+        // It is not sent again for that, and what is learned of it later is shown.
+        assert_eq!(outbound.begin(&intent(&a, "a")).unwrap(), Begun::Unknown);
+        outbound.answered(&a, b"yes").unwrap();
+        assert_eq!(open(&outbound), [a, b]);
     }
 
     #[test]

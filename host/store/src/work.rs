@@ -69,7 +69,7 @@ impl Writer {
         line: &mut WorkLine<'_>,
         sign: &dyn Fn(&Head) -> String,
     ) -> Result<Vec<WorkAnswer<J::Refused>>, StoreError> {
-        self.transact(&mut Units { units, judge, line }, now, sign)
+        self.finish(&mut Units { units, judge, line }, now, sign)
     }
 }
 
@@ -141,6 +141,8 @@ impl<'u> Apart<'u> {
 impl<J: Judge + ?Sized> Batch for Units<'_, '_, J> {
     type Left = WorkRefused<J::Refused>;
     type Rest = Rest;
+
+    const LOOKS: bool = true;
 
     fn is_apart(&self) -> bool {
         Apart::default().holds(self.units)

@@ -3,36 +3,40 @@
 //! After `Ok` the batch is on the disk. After an error nothing of it is in the ledger, except that [`StoreError::Io`] leaves the outcome
 //! open until the ledger is read again.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use enact_core::entry::{Draft, Head, Record, seal};
 use enact_core::state::StateDelta;
 use enact_core::time::Instant;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
+use crate::apart::Flight;
 use crate::batch::{Batch, Beside, Judged, NO_UNIT, Tx};
 use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::error::StoreError;
+use crate::lane::{Ahead, Lane, locked};
 use crate::model::{Commit, Committed, Rejection, Write};
 use crate::number::column;
-use crate::open::{self, Shared};
-use crate::stats::Counters;
-use crate::wal::{self, HARD_PAGES, SOFT_PAGES};
+use crate::open::Shared;
 
 /// Class of the blobs that are protocol snapshots.
 pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// A connection for appending.
 pub struct Writer {
-    pub(crate) connection: Connection,
+    /// Shared with the thread that writes long batches. Whoever uses it waits for what is under way, see [`Writer::landed`].
+    pub(crate) lane: Arc<Mutex<Lane>>,
     pub(crate) shared: Arc<Shared>,
-    /// Pages in the write-ahead log at which the next checkpoint is due.
-    due_pages: u32,
     /// Present rows of the derived state, from one batch to the next.
     pub(crate) cache: Cache,
     /// Reads for the judge of a long batch; opened when there is one.
     pub(crate) reads: Option<Connection>,
+    /// The thread, from the first long batch on.
+    pub(crate) ahead: Option<Ahead>,
+    /// Long batches that may not be durable yet, in their order.
+    pub(crate) flights: VecDeque<Flight>,
 }
 
 /// What a checkpoint found and moved.
@@ -45,13 +49,9 @@ pub struct Checkpointed {
 }
 
 impl Writer {
-    pub(crate) fn new(mut connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let counters = Arc::clone(&shared.counters);
-        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-            counters.committed(u32::try_from(pages).unwrap_or(0));
-            Ok(())
-        }))?;
-        Ok(Self { connection, shared, due_pages: SOFT_PAGES, cache: Cache::default(), reads: None })
+    pub(crate) fn new(connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let lane = Arc::new(Mutex::new(Lane::new(connection, Arc::clone(&shared))?));
+        Ok(Self { lane, shared, cache: Cache::default(), reads: None, ahead: None, flights: VecDeque::new() })
     }
 
     /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.
@@ -148,50 +148,19 @@ impl Writer {
     /// # Errors
     /// Whatever SQLite reports.
     pub fn checkpoint(&mut self) -> Result<Checkpointed, StoreError> {
-        let running = self.shared.checkpointer(wal::Checkpointer::running)?;
-        let _guard = running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (pages, moved) = wal::passive(&self.connection)?;
-        if moved > 0 {
-            Counters::add(&self.shared.counters.checkpoints, 1);
-        }
-        Ok(Checkpointed { pages, moved })
+        self.landed(0);
+        locked(&self.lane).checkpoint()
     }
 
-    /// The batch is durable whatever becomes of this: a checkpoint that fails is due again after the next batch.
+    /// After a durable transaction.
     pub(crate) fn checkpoint_after(&mut self, durable: bool) {
-        if durable && self.checkpoint_if_due().is_err() {
-            self.due_pages = 0;
-        }
-    }
-
-    /// Wakes the background thread from the first bound on, and catches up itself from the second one on.
-    fn checkpoint_if_due(&mut self) -> Result<(), StoreError> {
-        let pages = self.shared.counters.wal_pages();
-        if pages < SOFT_PAGES {
-            // The log has started over.
-            self.due_pages = SOFT_PAGES;
-            return Ok(());
-        }
-        if pages < self.due_pages {
-            return Ok(());
-        }
-        self.due_pages = pages.saturating_add(SOFT_PAGES);
-        if pages < HARD_PAGES {
-            return self.shared.checkpointer(wal::Checkpointer::wake);
-        }
-        self.checkpoint().map(drop)
+        locked(&self.lane).checkpoint_after(durable);
     }
 
     /// One durable transaction.
     pub(crate) fn durable<T>(&mut self, act: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|e| open::at(e.into(), &self.shared.options))?;
-        let done = act(&transaction)?;
-        transaction.commit()?;
-        Counters::add(&self.shared.counters.transactions, 1);
-        Ok(done)
+        self.landed(0);
+        locked(&self.lane).durable(act)
     }
 }
 

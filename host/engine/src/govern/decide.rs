@@ -4,7 +4,6 @@
 //! before the execution is given to the judge, and confirmed in the transaction of its entry.
 use std::num::NonZeroUsize;
 use std::thread;
-use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use ed25519_dalek::SigningKey;
@@ -14,7 +13,6 @@ use enact_core::govern::decision::{self, Proposal, Verdict};
 use enact_core::govern::{GovernCode, JudgeError, Protocol, Stage, sign};
 use enact_core::hash::Digest;
 use enact_core::state::{Space, StateView as _};
-use enact_queue::retry::{self, Class, Next};
 use enact_store::{Execution, Moment, Reader, StoreError};
 use serde::Serialize;
 use serde_json::Map;
@@ -22,14 +20,17 @@ use serde_json::Map;
 use super::decisions::{ExecutionStatus, begun};
 use super::keys;
 use super::outside::Signatures;
-use super::propose::{Appended, Judging, RefusedProposal, answered};
+use super::propose::{Appended, RefusedProposal};
+use super::under_way::{Noted, UnderWay};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::queue::class;
 use crate::sources::time_text;
 
 /// Attempts at a record whose subject moved on between drafting and appending.
 const ATTEMPTS_MAX: u32 = 5;
+
+/// Groups that are judged and wait for being settled.
+const JUDGED_MAX: usize = 2;
 
 /// How decisions are made.
 #[derive(Debug, Clone, Copy)]
@@ -114,6 +115,24 @@ struct Group {
     signatures: Signatures,
 }
 
+/// Proposals whose decision is on its way.
+struct Deciding {
+    outcomes: Vec<Outcome>,
+    under_way: UnderWay,
+}
+
+/// Decisions that are being carried out, each with whether there is an answer to wait for.
+struct Executing {
+    waiting: Vec<(Outcome, bool)>,
+    noted: Noted,
+}
+
+/// A group that is judged.
+enum Judged {
+    Decision(Deciding),
+    Execution(Executing),
+}
+
 impl Engine {
     /// Decides proposals and, unless told otherwise, carries them out; `each` is told of every proposal once it is durable or stopped.
     ///
@@ -128,57 +147,58 @@ impl Engine {
         let (executions, drafted) = bounded::<Result<(Vec<Outcome>, Group)>>(1);
         let verdict = What::Decide(options.verdict);
         let (mut deciding, mut executing) = (self.readers(options.jobs)?, self.readers(options.jobs)?);
+        let (judge, judged) = bounded::<Result<Judged>>(JUDGED_MAX);
+        let carry = options.execute && options.verdict == Verdict::Carried;
         thread::scope(|scope| {
+            // Each thread ends when nobody gives it anything any more, or nobody takes what it has: then there is an error, which is told below.
             scope.spawn(move || {
-                for subjects in subjects.chunks(options.group.get()) {
-                    // Nobody receives when the commits have failed, and then they have their error already.
-                    if groups.send(self.drafts(&mut deciding, author, subjects, verdict)).is_err() {
-                        return;
-                    }
-                }
+                let mut drafts = subjects.chunks(options.group.get()).map(|subjects| self.drafts(&mut deciding, author, subjects, verdict));
+                drafts.try_for_each(|group| groups.send(group)).ok()
             });
             scope.spawn(move || {
-                for outcomes in due {
-                    let subjects: Vec<String> = outcomes.iter().map(|outcome: &Outcome| outcome.subject.clone()).collect();
-                    let drafts = self.drafts(&mut executing, author, &subjects, What::Execute).map(|group| (outcomes, group));
-                    if executions.send(drafts).is_err() {
-                        return;
-                    }
-                }
+                let mut drafts = due.iter().map(|outcomes: Vec<Outcome>| {
+                    let subjects: Vec<String> = outcomes.iter().map(|outcome| outcome.subject.clone()).collect();
+                    Ok((outcomes, self.drafts(&mut executing, author, &subjects, What::Execute)?))
+                });
+                drafts.try_for_each(|drafts| executions.send(drafts)).ok()
             });
-            // By value: an error here drops its ends of the channels, and the other threads stop.
-            let commit = move |each: &mut dyn FnMut(Outcome)| -> Result<()> {
-                let mut under_way = 0_usize;
+            scope.spawn(move || {
+                let mut decided = false;
                 loop {
+                    // What follows from one group is drafted while the next one is judged; always in this order.
                     let group = ready.recv().ok();
                     let ended = group.is_none();
                     if let Some(group) = group {
-                        let mut decided = Vec::new();
-                        for outcome in self.commit_decisions(author, group?, verdict)? {
-                            if outcome.decided.is_some() && options.execute && options.verdict == Verdict::Carried {
-                                decided.push(outcome);
-                            } else {
-                                each(outcome);
+                        judge.send(group.and_then(|group| self.start_decisions(group)).map(Judged::Decision)).ok()?;
+                    }
+                    if decided {
+                        let start = |(outcomes, group)| self.start_executions(outcomes, group).map(Judged::Execution);
+                        judge.send(drafted.recv().ok()?.and_then(start)).ok()?;
+                    }
+                    if ended {
+                        return Some(());
+                    }
+                    decided = carry;
+                }
+            });
+            // By value: an error here drops its ends of the channels.
+            let settle = move |each: &mut dyn FnMut(Outcome)| -> Result<()> {
+                for judged in judged {
+                    match judged? {
+                        Judged::Decision(deciding) => {
+                            let outcomes = self.settle_decisions(author, deciding, verdict)?;
+                            let (decided, other) = outcomes.into_iter().partition(|outcome| carry && outcome.decided.is_some());
+                            if carry && carried.send(decided).is_err() {
+                                return Err(unanswered());
                             }
+                            Vec::into_iter(other).for_each(&mut *each);
                         }
-                        if !decided.is_empty() && carried.send(decided).is_ok() {
-                            under_way += 1;
-                        }
-                    }
-                    // One group is drafted on the other threads while the next one is decided.
-                    if under_way > usize::from(!ended) {
-                        if let Ok(drafts) = drafted.recv() {
-                            let (outcomes, group) = drafts?;
-                            self.commit_executions(author, outcomes, group, each)?;
-                        }
-                        under_way -= 1;
-                    }
-                    if ended && under_way == 0 {
-                        return Ok(());
+                        Judged::Execution(executing) => self.settle_executions(author, executing, each)?,
                     }
                 }
+                Ok(())
             };
-            commit(&mut each)
+            settle(&mut each)
         })
     }
 
@@ -201,7 +221,8 @@ impl Engine {
             let group = self.drafts(&mut readers, author, subjects, What::Execute)?;
             let outcome =
                 |subject: &String| Outcome { subject: subject.clone(), decided: None, executed: None, duplicate: false, stopped: None };
-            self.commit_executions(author, subjects.iter().map(outcome).collect(), group, &mut each)?;
+            let executing = self.start_executions(subjects.iter().map(outcome).collect(), group)?;
+            self.settle_executions(author, executing, &mut each)?;
         }
         Ok(())
     }
@@ -324,7 +345,8 @@ impl Engine {
         records.into_iter().map(sign).collect()
     }
 
-    fn commit_decisions(&self, author: Author<'_>, group: Group, what: What) -> Result<Vec<Outcome>> {
+    /// Judges what decides proposals.
+    fn start_decisions(&self, group: Group) -> Result<Deciding> {
         let (mut drafts, mut outcomes) = (Vec::with_capacity(group.drafted.len()), Vec::with_capacity(group.drafted.len()));
         for Drafted { subject, draft, .. } in group.drafted {
             let mut outcome = Outcome { subject, decided: None, executed: None, duplicate: false, stopped: None };
@@ -334,7 +356,13 @@ impl Engine {
             }
             outcomes.push(outcome);
         }
-        let mut answers = self.append_group(&mut drafts, &group.signatures)?.into_iter();
+        Ok(Deciding { outcomes, under_way: self.start_group(drafts, group.signatures)? })
+    }
+
+    /// What became of the proposals, once that is durable.
+    fn settle_decisions(&self, author: Author<'_>, deciding: Deciding, what: What) -> Result<Vec<Outcome>> {
+        let Deciding { mut outcomes, under_way } = deciding;
+        let mut answers = self.settle_group(under_way)?.into_iter();
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.stopped.is_none()) {
             let mut answer = answers.next().ok_or_else(unanswered)?;
             let mut attempt = 1;
@@ -352,8 +380,8 @@ impl Engine {
         Ok(outcomes)
     }
 
-    /// Notes what begins, appends it, and makes what can never be a record of the ledger.
-    fn commit_executions(&self, author: Author<'_>, outcomes: Vec<Outcome>, group: Group, each: &mut dyn FnMut(Outcome)) -> Result<()> {
+    /// Judges what carries decisions out.
+    fn start_executions(&self, outcomes: Vec<Outcome>, group: Group) -> Result<Executing> {
         let at = time_text(self.now_micros());
         let (mut drafts, mut notes) = (Vec::with_capacity(outcomes.len()), Vec::with_capacity(outcomes.len()));
         let mut waiting = Vec::with_capacity(outcomes.len());
@@ -372,7 +400,13 @@ impl Engine {
             }
             waiting.push((outcome, ready));
         }
-        let answers = self.append_noted(&mut drafts, &mut notes, &group.signatures)?;
+        Ok(Executing { waiting, noted: self.start_noted(drafts, notes, group.signatures)? })
+    }
+
+    /// What became of them, once that is durable; what can never be carried out becomes a record of the ledger.
+    fn settle_executions(&self, author: Author<'_>, executing: Executing, each: &mut dyn FnMut(Outcome)) -> Result<()> {
+        let Executing { waiting, noted } = executing;
+        let (answers, notes) = self.settle_noted(noted)?;
         let mut answers = answers.into_iter().zip(notes);
         for (mut outcome, ready) in waiting {
             if ready {
@@ -384,71 +418,6 @@ impl Engine {
             each(outcome);
         }
         Ok(())
-    }
-
-    /// Notes what begins, then appends entries with what is noted beside them. Faults of this machine are tried again after 1, 2 and 4 s:
-    /// nothing is in the ledger then, and were it, the key of the decision would say so.
-    fn append_noted(
-        &self,
-        drafts: &mut [Draft],
-        notes: &mut [Execution],
-        signatures: &Signatures,
-    ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
-        let (mut retries, mut begun) = (0, false);
-        loop {
-            for note in &mut *notes {
-                note.status = ExecutionStatus::Executing.as_str().to_owned();
-                (note.seq, note.finished_at) = (None, None);
-            }
-            let noted = if begun { Ok(()) } else { self.with_writer(|writer| Ok(writer.note_executions(notes)?)) };
-            begun = noted.is_ok();
-            let error = match noted.and_then(|()| self.append_noted_once(drafts, notes, signatures)) {
-                Ok(answers) => return Ok(answers),
-                Err(error) => error,
-            };
-            let class = class::of_error(&error).class;
-            let Next::Again { at } = retry::next(class, retries, 0) else {
-                let status = if class == Class::Transient { ExecutionStatus::PermanentlyFailed } else { ExecutionStatus::Failed };
-                for note in &mut *notes {
-                    note.status = status.as_str().to_owned();
-                    note.error = Some(error.code().to_owned());
-                    (note.seq, note.finished_at) = (None, Some(time_text(self.now_micros())));
-                }
-                // The fault that is told is the first one.
-                let _ = self.with_writer(|writer| Ok(writer.note_executions(notes)?));
-                return Err(error);
-            };
-            retries += 1;
-            notes.iter_mut().for_each(|note| note.retries = note.retries.saturating_add(1));
-            thread::sleep(Duration::from_micros(at));
-        }
-    }
-
-    fn append_noted_once(
-        &self,
-        drafts: &mut [Draft],
-        notes: &mut [Execution],
-        signatures: &Signatures,
-    ) -> Result<Vec<std::result::Result<Appended, RefusedProposal>>> {
-        if self.units(drafts)?.is_some() {
-            // Effects about items of a queue go through its gate; what is noted follows, and until then the ledger says it.
-            let answers = self.append_group(drafts, signatures)?;
-            for (note, answer) in notes.iter_mut().zip(&answers) {
-                if let Ok(appended) = answer {
-                    confirm(note);
-                    (note.seq, note.finished_at) = (Some(appended.entry.seq), Some(appended.at.clone()));
-                }
-            }
-            let confirmed: Vec<Execution> = notes.iter().filter(|note| note.seq.is_some()).cloned().collect();
-            self.with_writer(|writer| Ok(writer.note_executions(&confirmed)?))?;
-            return Ok(answers);
-        }
-        notes.iter_mut().for_each(confirm);
-        let now = time_text(self.now_micros());
-        let mut judging = Judging::new(self, signatures, drafts.len());
-        let answers =
-            self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
-        answered(answers, drafts, judging)
     }
 
     /// What became of one execution.
@@ -527,11 +496,6 @@ impl Engine {
 fn noted(reader: &mut Reader, draft: &Draft) -> Result<Option<Execution>> {
     let hash = draft.records.first().and_then(|record| record.consumes.iter().find_map(|key| key.strip_prefix("decision:")));
     Ok(hash.map(|hash| reader.execution(hash)).transpose()?.flatten())
-}
-
-fn confirm(note: &mut Execution) {
-    note.status = ExecutionStatus::Confirmed.as_str().to_owned();
-    note.error = None;
 }
 
 /// Whether only another decision can follow: a guard, a key, a movement or an edge says no. Who may carry it out, and whether this node

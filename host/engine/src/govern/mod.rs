@@ -12,6 +12,7 @@ mod refold;
 mod story;
 mod stream;
 mod trial;
+mod under_way;
 mod view;
 
 pub use actors::Held;

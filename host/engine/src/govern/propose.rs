@@ -146,10 +146,10 @@ fn reported(records: &[Record], judged: Judged) -> Result<Vec<AppendedRecord>> {
 pub(super) fn answered(
     answers: Vec<Result<Committed, RefusedProposal>>,
     drafts: &[Draft],
-    judging: Judging<'_>,
+    verdicts: Verdicts,
 ) -> Result<Vec<Result<Appended, RefusedProposal>>> {
-    let hashes = judging.hashes.into_iter().chain(std::iter::repeat(Vec::new()));
-    let mut judged = judging.decided.into_iter().zip(hashes).map(|(rows, hashes)| Judged { rows, hashes });
+    let hashes = verdicts.hashes.into_iter().chain(std::iter::repeat(Vec::new()));
+    let mut judged = verdicts.decided.into_iter().zip(hashes).map(|(rows, hashes)| Judged { rows, hashes });
     let mut appended = Vec::with_capacity(answers.len());
     for (answer, draft) in answers.into_iter().zip(drafts) {
         let judged = judged.next().unwrap_or_default();
@@ -170,6 +170,12 @@ pub(super) fn answered(
 struct Judged {
     rows: Vec<String>,
     hashes: Vec<Digest>,
+}
+
+/// What the judge said of drafts, in their order.
+pub(super) struct Verdicts {
+    decided: Vec<Vec<String>>,
+    hashes: Vec<Vec<Digest>>,
 }
 
 /// Records with the rows that allowed them.
@@ -245,7 +251,7 @@ impl Engine {
         }
         let mut judging = Judging::new(self, signatures, drafts.len());
         let answers = self.with_writer(|writer| Ok(writer.append_governed(drafts, &now, &mut judging, &|head| self.sign(head))?))?;
-        answered(answers, drafts, judging)
+        answered(answers, drafts, judging.verdicts())
     }
 
     /// What drafts mean for the queue; `None` when none of them speaks of an item. The gate copies what it is shown, so it is shown nothing
@@ -351,6 +357,11 @@ impl<'a> Judging<'a> {
             stops: &[],
             after: None,
         }
+    }
+
+    /// What it said.
+    pub(super) fn verdicts(self) -> Verdicts {
+        Verdicts { decided: self.decided, hashes: self.hashes }
     }
 
     /// Why the queue refuses a draft that the judge allows.

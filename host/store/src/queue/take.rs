@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::error::StoreError;
+use crate::lane::locked;
 use crate::number::{bound, column};
 use crate::queue::change::{COLUMNS, Queue, item};
 use crate::queue::{EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueItem, QueueLease, QueueRefused, QueueRow, QueueTake, READY};
@@ -46,7 +47,8 @@ impl Writer {
     /// # Errors
     /// As [`Writer::append`].
     pub fn queue_take(&mut self, first: &[QueueChange], take: &QueueTake<'_>, line: &mut StepLine<'_>) -> Result<QueueTaken, StoreError> {
-        let nothing = first.is_empty() && (take.count == 0 || !anything(&self.connection, take)?);
+        self.landed(0);
+        let nothing = first.is_empty() && (take.count == 0 || !anything(&locked(&self.lane).connection, take)?);
         self.queued(nothing, |queue| {
             let answers = queue.change(first, |change| &change.expect)?;
             let before = u64::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap_or(u64::MAX);
@@ -81,7 +83,8 @@ impl Writer {
     /// # Errors
     /// As [`Writer::append`].
     pub fn queue_recover(&mut self, now: u64, line: &mut StepLine<'_>) -> Result<Vec<QueueItem>, StoreError> {
-        let nothing = !exists(&self.connection, &format!("SELECT EXISTS(SELECT 1 {EXPIRED})"), params![bound(now)])?;
+        self.landed(0);
+        let nothing = !exists(&locked(&self.lane).connection, &format!("SELECT EXISTS(SELECT 1 {EXPIRED})"), params![bound(now)])?;
         self.queued(nothing, |queue| give_back(queue, now, line))
     }
 

@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod format;
 mod governed;
+mod lanes;
 mod links;
 mod model;
 mod queue;
