@@ -1,7 +1,7 @@
 //! The types of the WIT contract as they cross the boundary, and how an [`Answer`] becomes one of them.
 use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
 
-use crate::transcript::{Answer, Document, Fault, HttpResponse};
+use crate::transcript::{Answer, Document, Fault, HttpResponse, Written};
 
 /// `transform.call`
 #[derive(ComponentType, Lower)]
@@ -62,6 +62,29 @@ pub(crate) struct GuestResponse {
     body: Vec<u8>,
 }
 
+/// `files.written`
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum GuestWritten {
+    #[component(name = "created")]
+    Created,
+    #[component(name = "replaced")]
+    Replaced,
+    #[component(name = "exists")]
+    Exists,
+}
+
+impl From<Written> for GuestWritten {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Created => Self::Created,
+            Written::Replaced => Self::Replaced,
+            Written::Exists => Self::Exists,
+        }
+    }
+}
+
 impl From<HttpResponse> for GuestResponse {
     fn from(response: HttpResponse) -> Self {
         let HttpResponse { status, headers, body } = response;
@@ -77,6 +100,15 @@ pub(crate) struct GuestRequest {
     pub(crate) url: WasmStr,
     pub(crate) headers: WasmList<(WasmStr, WasmStr)>,
     pub(crate) body: WasmList<u8>,
+}
+
+/// `outbox.message`: likewise.
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct GuestMessage {
+    pub(crate) to: WasmList<WasmStr>,
+    pub(crate) subject: WasmStr,
+    pub(crate) text: WasmStr,
 }
 
 impl From<Document> for GuestDocument {
@@ -136,4 +168,5 @@ answers! {
     String: Answer::Text(text) => text;
     Vec<u8>: Answer::Bytes(bytes) => bytes;
     GuestResponse: Answer::Response(response) => response.into();
+    GuestWritten: Answer::Written(written) => written.into();
 }

@@ -124,6 +124,11 @@ fn bounds() -> String {
         limits::PATH_BYTES_MAX,
         limits::WASI_RANDOM_BYTES_MAX,
         limits::WASI_WRITE_BYTES_MAX,
+        limits::WORKFLOW_BYTES_MAX,
+        limits::REQUEST_BYTES_MAX,
+        limits::RECIPIENTS_MAX,
+        limits::ADDRESS_BYTES_MAX,
+        limits::SUBJECT_BYTES_MAX,
     ]))
 }
 

@@ -7,11 +7,12 @@ use scoped_tls_hkt::{ReborrowMut, scoped_thread_local};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Linker, Lower, WasmList, WasmStr};
 use wasmtime::{StoreContextMut, Trap};
 
-use crate::answer::{FromAnswer, GuestDocument, GuestRequest, GuestResponse, Returned, returned};
+use crate::answer::{FromAnswer, GuestDocument, GuestMessage, GuestRequest, GuestResponse, GuestWritten, Returned, returned};
 use crate::call::CallState;
 use crate::limits::{
-    BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, METHOD_BYTES_MAX, PATH_BYTES_MAX,
-    RANDOM_BYTES_MAX, STORE_BYTES_MAX, TRANSCRIPT_BYTES_MAX, URL_BYTES_MAX, VALUE_BYTES_MAX,
+    ADDRESS_BYTES_MAX, BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, HOST_CALL_FUEL, KEY_BYTES_MAX, LIST_MAX, METHOD_BYTES_MAX,
+    PATH_BYTES_MAX, RANDOM_BYTES_MAX, RECIPIENTS_MAX, REQUEST_BYTES_MAX, STORE_BYTES_MAX, SUBJECT_BYTES_MAX, TRANSCRIPT_BYTES_MAX,
+    URL_BYTES_MAX, VALUE_BYTES_MAX, WORKFLOW_BYTES_MAX,
 };
 use crate::outcome::{BoundCode, Classified, InfraCode, TrapCode};
 use crate::transcript::{Answer, Fault, Host, HostCall, Request};
@@ -23,7 +24,7 @@ pub(crate) const VERSION: &str = "@0.1.0";
 /// The interface that only declares `error`; importing it grants nothing.
 pub(crate) const TYPES: &str = "fault";
 /// The interfaces that can be granted.
-pub(crate) const INTERFACES: [&str; 7] = ["clock", "files", "http", "log", "random", "registry", "table"];
+pub(crate) const INTERFACES: [&str; 9] = ["clock", "files", "http", "log", "outbox", "random", "registry", "table", "workflow"];
 
 /// The host of the call that this thread is in. A store holds only `'static` data and a host borrows, so it waits here.
 pub(crate) struct Slot<'a>(pub(crate) &'a mut (dyn Host + 'a));
@@ -140,6 +141,20 @@ impl Arguments {
         Ok(headers)
     }
 
+    /// Recipients: at most so many. Of more, their number stands in the transcript.
+    fn recipients(&mut self, caller: &mut Caller<'_>, list: &WasmList<WasmStr>) -> wasmtime::Result<Vec<String>> {
+        if list.len() > RECIPIENTS_MAX {
+            self.over.get_or_insert_with(|| format!("there are {} recipients of {RECIPIENTS_MAX}", list.len()));
+            return Ok(vec![format!("over-limit:{}", list.len())]);
+        }
+        let mut recipients = Vec::with_capacity(list.len());
+        for index in 0..list.len() {
+            let Some(address) = list.get(&mut *caller, index) else { break };
+            recipients.push(self.text(caller, "to", &address?, ADDRESS_BYTES_MAX)?);
+        }
+        Ok(recipients)
+    }
+
     fn number(&mut self, name: &str, number: u32, max: u32) -> u32 {
         if number > max {
             self.over.get_or_insert_with(|| format!("`{name}` is {number} of {max}"));
@@ -181,7 +196,7 @@ fn serve<T: FromAnswer>(mut caller: Caller<'_>, request: Request, arguments: Arg
 }
 
 /// Notes a request with its answer; the bytes of the answer.
-fn record(effect: &mut Effect, request: Request, answer: &Answer, argument_bytes: u64) -> wasmtime::Result<usize> {
+pub(crate) fn record(effect: &mut Effect, request: Request, answer: &Answer, argument_bytes: u64) -> wasmtime::Result<usize> {
     if !answer.fits(&request) {
         return Err(Stop::host());
     }
@@ -227,7 +242,7 @@ fn size(answer: &Answer) -> usize {
             headers.fold(response.body.len(), usize::saturating_add)
         }
         Answer::Fault(Fault::Denied(text) | Fault::Limit(text) | Fault::Unavailable(text) | Fault::Invalid(text)) => text.len(),
-        Answer::Flag(_) | Answer::Number(_) | Answer::Version(_) | Answer::Done => ELEMENT,
+        Answer::Flag(_) | Answer::Number(_) | Answer::Version(_) | Answer::Done | Answer::Written(_) => ELEMENT,
     }
 }
 
@@ -256,7 +271,8 @@ pub(crate) fn define(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     table(linker)?;
     log(linker)?;
     clock_and_random(linker)?;
-    world(linker)
+    world(linker)?;
+    later(linker)
 }
 
 fn registry(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -324,5 +340,21 @@ fn world(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     })?;
     function::<(WasmStr,), Vec<String>>(linker, "files", "list", |from, read, (path,)| {
         Ok(Request::FilesList { path: read.text(from, "path", &path, PATH_BYTES_MAX)? })
+    })?;
+    function::<(WasmStr, WasmList<u8>, bool), GuestWritten>(linker, "files", "write", |from, read, (path, content, replace)| {
+        let path = read.text(from, "path", &path, PATH_BYTES_MAX)?;
+        Ok(Request::FilesWrite { path, content: read.octets(from, "content", &content, BODY_BYTES_MAX), replace })
+    })
+}
+
+fn later(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    function::<(WasmStr, WasmStr), String>(linker, "workflow", "enqueue", |from, read, (workflow, payload)| {
+        let workflow = read.text(from, "workflow", &workflow, WORKFLOW_BYTES_MAX)?;
+        Ok(Request::WorkflowEnqueue { workflow, payload: read.text(from, "payload", &payload, REQUEST_BYTES_MAX)? })
+    })?;
+    function::<(GuestMessage,), String>(linker, "outbox", "send", |from, read, (message,)| {
+        let to = read.recipients(from, &message.to)?;
+        let subject = read.text(from, "subject", &message.subject, SUBJECT_BYTES_MAX)?;
+        Ok(Request::OutboxSend { to, subject, text: read.text(from, "text", &message.text, REQUEST_BYTES_MAX)? })
     })
 }

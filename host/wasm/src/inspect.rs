@@ -18,6 +18,9 @@ pub struct Inspection {
     pub wasi: bool,
     /// Names of what the component imports, in file order.
     pub imports: Vec<String>,
+    /// What a binding must grant for them, sorted, in the short form of a grant.
+    #[serde(skip)]
+    pub grants: Vec<String>,
     /// Names of what it exports, in file order.
     pub exports: Vec<String>,
     /// Bytes of the file.
@@ -39,6 +42,7 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
         kind: facts.kind.map_or("unknown", Kind::name),
         pure: facts.kind == Some(Kind::Transform) && facts.imports.is_empty(),
         wasi: !facts.wasi().is_empty(),
+        grants: facts.grants(),
         size: bytes.len(),
         blake3: blake3::hash(bytes).to_hex().to_string(),
         sha256: hex::encode(Sha256::digest(bytes)),

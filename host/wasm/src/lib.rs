@@ -17,6 +17,8 @@ mod import;
 mod inspect;
 mod limiter;
 pub mod limits;
+#[doc(hidden)]
+pub mod measure;
 mod module;
 mod outcome;
 mod outputs;
@@ -36,4 +38,4 @@ pub use module::{EffectCall, Kind, Module, PurityProof};
 pub use outcome::{BoundCode, CallReport, InfraCode, Outcome, OutcomeClass, TrapCode};
 pub use outputs::parse_outputs;
 pub use sandbox::{Compiler, Options, Sandbox};
-pub use transcript::{Answer, Divergence, Document, Fault, Host, HostCall, HttpResponse, Replay, Request};
+pub use transcript::{Answer, Divergence, Document, Fault, Host, HostCall, HttpResponse, Replay, Request, Written};

@@ -233,8 +233,20 @@ pub const HEADERS_MAX: usize = 64;
 pub const URL_BYTES_MAX: usize = 4 << 10;
 /// A method.
 pub const METHOD_BYTES_MAX: usize = 16;
+/// Files that one call may write: each is two syncs and an intent of its own.
+pub const FILE_WRITES_MAX: u32 = 64;
 /// A path of a file below a granted folder.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
+/// Code of a workflow, as artifacts are named.
+pub const WORKFLOW_BYTES_MAX: usize = 128;
+/// What is handed over for later, at once: it is stored with the run, and again with what follows.
+pub const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// Recipients of one message.
+pub const RECIPIENTS_MAX: usize = 16;
+/// An address: what mail can carry.
+pub const ADDRESS_BYTES_MAX: usize = 254;
+/// Subject of a message: a line for people.
+pub const SUBJECT_BYTES_MAX: usize = 256;
 /// Random bytes that a guest with WASI is given at once.
 pub const WASI_RANDOM_BYTES_MAX: usize = 64 << 10;
 /// One write of a guest with WASI.

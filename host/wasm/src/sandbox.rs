@@ -106,11 +106,11 @@ impl Sandbox {
     }
 
     fn admit_here(&self, bytes: &[u8], profile: Profile) -> Result<Module, AdmissionError> {
-        let facts = scan::admissible(bytes, profile).map_err(AdmissionError::Refused)?;
+        let digest = format!("blake3:{}", blake3::hash(bytes).to_hex());
+        let facts = self.facts(bytes, &digest, profile)?;
         let Some(kind) = facts.kind else {
             return Err(interface("the module exports none of the worlds"));
         };
-        let digest = format!("blake3:{}", blake3::hash(bytes).to_hex());
         let component = self.component(bytes, &digest, profile)?;
         let (callable, purity) = self.link(&component, kind, &facts)?;
         Ok(Module::new(Admitted {
@@ -124,6 +124,19 @@ impl Sandbox {
             profile,
             purity,
         }))
+    }
+
+    /// Measures a module against its bounds, unless these very bytes were measured before, here, under the same rules.
+    fn facts(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Facts, AdmissionError> {
+        let known = self.0.cache.as_ref().and_then(|cache| cache.facts(digest, profile));
+        if let Some(facts) = known {
+            return Ok(facts);
+        }
+        let facts = scan::admissible(bytes, profile).map_err(AdmissionError::Refused)?;
+        if let Some(cache) = &self.0.cache {
+            cache.store_facts(digest, profile, &facts);
+        }
+        Ok(facts)
     }
 
     fn component(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Component, AdmissionError> {

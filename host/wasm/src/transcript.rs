@@ -97,10 +97,24 @@ pub enum Request {
     /// `files.list`: [`Answer::Records`], at most [`crate::limits::LIST_MAX`].
     #[serde(rename = "files.list")]
     FilesList { path: String },
+    /// `files.write`: [`Answer::Written`].
+    #[serde(rename = "files.write")]
+    FilesWrite {
+        path: String,
+        #[serde(with = "hexadecimal")]
+        content: Vec<u8>,
+        replace: bool,
+    },
     /// `wasi.seed`: [`Answer::Bytes`], exactly 32. Asked by the sandbox when a guest with WASI first wants randomness; all of it follows from
     /// the answer.
     #[serde(rename = "wasi.seed")]
     WasiSeed,
+    /// `workflow.enqueue`: [`Answer::Text`].
+    #[serde(rename = "workflow.enqueue")]
+    WorkflowEnqueue { workflow: String, payload: String },
+    /// `outbox.send`: [`Answer::Text`].
+    #[serde(rename = "outbox.send")]
+    OutboxSend { to: Vec<String>, subject: String, text: String },
 }
 
 impl Request {
@@ -115,8 +129,10 @@ impl Request {
             Self::ClockNow => "clock",
             Self::RandomBytes { .. } | Self::RandomUnique => "random",
             Self::HttpRequest { .. } => "http",
-            Self::FilesRead { .. } | Self::FilesList { .. } => "files",
+            Self::FilesRead { .. } | Self::FilesList { .. } | Self::FilesWrite { .. } => "files",
             Self::WasiSeed => "wasi",
+            Self::WorkflowEnqueue { .. } => "workflow",
+            Self::OutboxSend { .. } => "outbox",
         }
     }
 
@@ -139,8 +155,16 @@ impl Request {
             | Self::HttpRequest { .. }
             | Self::FilesRead { .. }
             | Self::FilesList { .. }
-            | Self::WasiSeed => None,
+            | Self::FilesWrite { .. }
+            | Self::WasiSeed
+            | Self::WorkflowEnqueue { .. }
+            | Self::OutboxSend { .. } => None,
         }
+    }
+
+    /// Whether it changes what is outside the ledger and cannot be taken back: such a request has an intent that is durable before it is done.
+    pub fn leaves(&self) -> bool {
+        matches!(self, Self::HttpRequest { .. } | Self::FilesWrite { .. })
     }
 }
 
@@ -166,6 +190,18 @@ pub struct HttpResponse {
     /// As received.
     #[serde(with = "hexadecimal")]
     pub body: Vec<u8>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// There was none.
+    Created,
+    /// Another content took the place of the one that was there.
+    Replaced,
+    /// There is one, and it was not to be replaced: nothing was written.
+    Exists,
 }
 
 /// Why the host did not do it.
@@ -208,6 +244,8 @@ pub enum Answer {
     Bytes(#[serde(with = "hexadecimal")] Vec<u8>),
     /// What a peer answered.
     Response(HttpResponse),
+    /// What became of a file.
+    Written(Written),
     /// It was not done.
     Fault(Fault),
 }
@@ -235,7 +273,7 @@ impl Answer {
             Request::LogRead { limit, .. } => {
                 matches!(self, Self::Records(found) if within(found.len(), *limit))
             }
-            Request::ClockNow => matches!(self, Self::Text(_)),
+            Request::ClockNow | Request::WorkflowEnqueue { .. } | Request::OutboxSend { .. } => matches!(self, Self::Text(_)),
             Request::RandomBytes { len } => {
                 matches!(self, Self::Bytes(bytes) if u32::try_from(bytes.len()) == Ok(*len))
             }
@@ -244,6 +282,7 @@ impl Answer {
             Request::WasiSeed => matches!(self, Self::Bytes(bytes) if bytes.len() == 32),
             Request::FilesRead { .. } => matches!(self, Self::Bytes(bytes) if bytes.len() <= BODY_BYTES_MAX),
             Request::FilesList { .. } => matches!(self, Self::Records(found) if within(found.len(), LIST_MAX)),
+            Request::FilesWrite { .. } => matches!(self, Self::Written(_)),
         }
     }
 }

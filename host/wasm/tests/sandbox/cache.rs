@@ -12,8 +12,14 @@ fn sandbox(dir: &std::path::Path, key: [u8; 32]) -> Sandbox {
     Sandbox::new(&Options { cache, ..Options::default() }).unwrap()
 }
 
+/// Compiled modules.
 fn files(dir: &std::path::Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    ending(dir, "cwasm")
+}
+
+fn ending(dir: &std::path::Path, with: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = all.filter(|path| path.extension().is_some_and(|end| end == with)).collect();
     files.sort();
     files
 }
@@ -32,6 +38,33 @@ fn a_compiled_module_is_kept_once_and_left_alone_when_it_is_authentic() {
     let written = fs::metadata(&kept[0]).unwrap().modified().unwrap();
     works(&sandbox(dir.path(), [1; 32]));
     assert_eq!(fs::metadata(&kept[0]).unwrap().modified().unwrap(), written, "it was compiled again");
+}
+
+/// B-32: what was measured is kept of what broke no rule, for these bytes and this profile, and nothing else is believed.
+#[test]
+fn b_32_a_module_is_measured_once_and_again_when_anything_is_different() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = sandbox(dir.path(), [1; 32]).admit(b"\0asm\x0d\0\x01\0", Profile::Strict);
+    assert!(refused.is_err());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "of a refused module something is kept");
+    works(&sandbox(dir.path(), [1; 32]));
+    let facts = ending(dir.path(), "facts");
+    assert_eq!(facts.len(), 1, "{facts:?}");
+    let good = fs::read(&facts[0]).unwrap();
+    let written = fs::metadata(&facts[0]).unwrap().modified().unwrap();
+    works(&sandbox(dir.path(), [1; 32]));
+    assert_eq!(fs::metadata(&facts[0]).unwrap().modified().unwrap(), written, "it was measured again");
+    for at in [0, 32, good.len() - 1] {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&facts[0], &bad).unwrap();
+        works(&sandbox(dir.path(), [1; 32]));
+        assert_eq!(fs::read(&facts[0]).unwrap(), good, "not measured again after byte {at}");
+    }
+    sandbox(dir.path(), [1; 32]).admit(&echo(), Profile::Standard).unwrap();
+    assert_eq!(ending(dir.path(), "facts").len(), 2);
+    works(&sandbox(dir.path(), [2; 32]));
+    assert_ne!(fs::read(&facts[0]).unwrap(), good, "what another workspace has found was believed");
 }
 
 #[test]
