@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::imports::Imports as Backend;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::memory::MemoryHost as Backend;
-use crate::{Call, Document, Expect, Fault, Files, Http};
+use crate::{Call, Document, Expect, Fault, Files, Http, Outbox, Workflows};
 
 /// One call and the host behind it.
 #[derive(Debug)]
@@ -229,5 +229,15 @@ impl Context<'_> {
     /// Files, of the folders that the binding's rows name.
     pub const fn files(&mut self) -> Files<'_> {
         Files { backend: self.backend }
+    }
+
+    /// Other workflows, those that the binding's rows name: each in a run of its own, later.
+    pub const fn workflow(&mut self) -> Workflows<'_> {
+        Workflows { backend: self.backend }
+    }
+
+    /// Messages to those whom the binding's rows name.
+    pub const fn outbox(&mut self) -> Outbox<'_> {
+        Outbox { backend: self.backend }
     }
 }

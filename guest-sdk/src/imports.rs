@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Document, Expect, Fault, HttpCall, HttpResponse};
+use crate::{Document, Expect, Fault, HttpCall, HttpResponse, Written};
 
 /// The real host. Zero-sized: its state is on the other side.
 #[derive(Debug)]
@@ -230,6 +230,7 @@ import!("enact:capability/http@0.1.0" {
 import!("enact:capability/files@0.1.0" {
     "read" => import_file(path: *const u8, path_len: usize);
     "list" => import_folder(path: *const u8, path_len: usize);
+    "write" => import_write(path: *const u8, path_len: usize, content: *const u8, content_len: usize, replace: i32);
 });
 
 #[allow(clippy::unused_self, reason = "the same methods have a state in `MemoryHost`")]
@@ -276,5 +277,41 @@ impl Imports {
             // SAFETY: the host wrote the whole element; each string is taken once.
             unsafe { taken_text(at.read(), at.add(1).read()) }
         }))
+    }
+
+    pub(crate) fn files_write(&mut self, path: &str, content: &[u8], replace: bool) -> Result<Written, Fault> {
+        let area = ask!(NARROW, import_write(path.as_ptr(), path.len(), content.as_ptr(), content.len(), i32::from(replace)));
+        Ok(match area.0[NARROW] {
+            0 => Written::Created,
+            1 => Written::Replaced,
+            _ => Written::Exists,
+        })
+    }
+}
+
+import!("enact:capability/workflow@0.1.0" {
+    "enqueue" => import_enqueue(workflow: *const u8, workflow_len: usize, payload: *const u8, payload_len: usize);
+});
+
+#[allow(clippy::unused_self, reason = "the same methods have a state in `MemoryHost`")]
+impl Imports {
+    pub(crate) fn workflow_enqueue(&mut self, workflow: &str, payload: &str) -> Result<String, Fault> {
+        let area = ask!(NARROW, import_enqueue(workflow.as_ptr(), workflow.len(), payload.as_ptr(), payload.len()));
+        Ok(area.text(4))
+    }
+}
+
+import!("enact:capability/outbox@0.1.0" {
+    "send" => import_send(
+        to: *const [usize; 2], to_len: usize, subject: *const u8, subject_len: usize, text: *const u8, text_len: usize,
+    );
+});
+
+#[allow(clippy::unused_self, reason = "the same methods have a state in `MemoryHost`")]
+impl Imports {
+    pub(crate) fn outbox_send(&mut self, to: &[&str], subject: &str, text: &str) -> Result<String, Fault> {
+        let to: Vec<[usize; 2]> = to.iter().map(|address| [address.as_ptr().expose_provenance(), address.len()]).collect();
+        let area = ask!(NARROW, import_send(to.as_ptr(), to.len(), subject.as_ptr(), subject.len(), text.as_ptr(), text.len()));
+        Ok(area.text(4))
     }
 }

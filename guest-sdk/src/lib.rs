@@ -34,7 +34,7 @@ pub use fault::Fault;
 pub use host::{Call, Document, Expect};
 #[cfg(not(target_arch = "wasm32"))]
 pub use memory::MemoryHost;
-pub use outside::{Files, Http, HttpCall, HttpResponse};
+pub use outside::{Files, Http, HttpCall, HttpResponse, Outbox, Workflows, Written};
 
 pub use serde;
 pub use serde_json;

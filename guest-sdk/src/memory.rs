@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::{Document, Expect, Fault, HttpCall, HttpResponse};
+use crate::{Document, Expect, Fault, HttpCall, HttpResponse, Written};
 
 /// What the clock says until a test sets it.
 const FIRST_INSTANT: &str = "2026-01-02T03:04:05.678901";
@@ -21,6 +21,8 @@ pub struct MemoryHost {
     peers: BTreeMap<String, HttpResponse>,
     requests: Vec<(String, String, Vec<u8>)>,
     files: BTreeMap<String, Vec<u8>>,
+    enqueued: Vec<(String, String)>,
+    messages: Vec<(Vec<String>, String, String)>,
 }
 
 impl MemoryHost {
@@ -72,6 +74,24 @@ impl MemoryHost {
     /// Puts a file at a path; any other is not there.
     pub fn set_file(&mut self, path: &str, content: &[u8]) {
         self.files.insert(path.to_string(), content.to_vec());
+    }
+
+    /// The content of a file.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        self.files.get(path).map(Vec::as_slice)
+    }
+
+    /// Workflow and payload of each request for later, first to last.
+    #[must_use]
+    pub fn enqueued(&self) -> &[(String, String)] {
+        &self.enqueued
+    }
+
+    /// Recipients, subject and text of each message, first to last.
+    #[must_use]
+    pub fn messages(&self) -> &[(Vec<String>, String, String)] {
+        &self.messages
     }
 
     fn up(&self) -> Result<(), Fault> {
@@ -183,6 +203,30 @@ impl MemoryHost {
         names.dedup();
         Ok(names)
     }
+
+    pub(crate) fn files_write(&mut self, path: &str, content: &[u8], replace: bool) -> Result<Written, Fault> {
+        self.up()?;
+        let known = self.files.contains_key(path);
+        if known && !replace {
+            return Ok(Written::Exists);
+        }
+        self.files.insert(path.to_string(), content.to_vec());
+        Ok(if known { Written::Replaced } else { Written::Created })
+    }
+}
+
+impl MemoryHost {
+    pub(crate) fn workflow_enqueue(&mut self, workflow: &str, payload: &str) -> Result<String, Fault> {
+        self.up()?;
+        self.enqueued.push((workflow.to_string(), payload.to_string()));
+        Ok(alloc::format!("RUN-{}", self.enqueued.len()))
+    }
+
+    pub(crate) fn outbox_send(&mut self, to: &[&str], subject: &str, text: &str) -> Result<String, Fault> {
+        self.up()?;
+        self.messages.push((to.iter().map(ToString::to_string).collect(), subject.to_string(), text.to_string()));
+        Ok(alloc::format!("MSG-{}", self.messages.len()))
+    }
 }
 
 /// Whether a document at `version` (0 = there is none) meets the expectation.
@@ -235,6 +279,17 @@ mod tests {
         assert_eq!(host.files_list("in"), Ok(alloc::vec!["a".into(), "b/".into()]));
         assert_eq!(host.files_read("in/b/c"), Ok(b"in/b/c".to_vec()));
         assert!(matches!(host.files_read("in/b"), Err(Fault::Unavailable(_))));
+        assert_eq!(host.files_write("in/a", b"x", false), Ok(Written::Exists));
+        assert_eq!((host.files_write("in/a", b"x", true), host.file("in/a")), (Ok(Written::Replaced), Some(b"x".as_slice())));
+        assert_eq!((host.files_write("in/z", b"y", true), host.file("in/z")), (Ok(Written::Created), Some(b"y".as_slice())));
+    }
+
+    #[test]
+    fn what_is_asked_for_later_is_kept_in_order() {
+        let mut host = MemoryHost::new();
+        assert_eq!(host.workflow_enqueue("WF_A_V0", "{}"), Ok("RUN-1".into()));
+        assert_eq!(host.workflow_enqueue("WF_B_V0", "{}"), Ok("RUN-2".into()));
+        assert_eq!(host.enqueued(), [("WF_A_V0".into(), "{}".into()), ("WF_B_V0".into(), "{}".into())]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a side effect may ask of the world outside the host: peers by HTTP, files of folders.
+//! What a side effect may ask beyond its stores: peers by HTTP, files of folders, other workflows.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,6 +49,17 @@ impl Http<'_> {
     }
 }
 
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// There was none.
+    Created,
+    /// Another content took the place of the one that was there.
+    Replaced,
+    /// There is one, and it was not to be replaced: nothing was written.
+    Exists,
+}
+
 /// Folders that the binding's rows name.
 #[derive(Debug)]
 pub struct Files<'a> {
@@ -70,5 +81,46 @@ impl Files<'_> {
     /// Whatever the host answers instead.
     pub fn list(&mut self, path: &str) -> Result<Vec<String>, Fault> {
         self.backend.files_list(path)
+    }
+
+    /// Writes a whole file into a folder whose row says `write`: at once, not when the run commits, and once in the life of a run.
+    ///
+    /// # Errors
+    /// Whatever the host answers instead.
+    pub fn write(&mut self, path: &str, content: &[u8], replace: bool) -> Result<Written, Fault> {
+        self.backend.files_write(path, content, replace)
+    }
+}
+
+/// Other workflows, those that the binding's rows name.
+#[derive(Debug)]
+pub struct Workflows<'a> {
+    pub(crate) backend: &'a mut Backend,
+}
+
+impl Workflows<'_> {
+    /// Asks for a run of its own, which begins after this one is committed, or never. `payload` is a JSON object in canonical form (RFC 8785).
+    /// Answers the id of the run to come.
+    ///
+    /// # Errors
+    /// Whatever the host answers instead.
+    pub fn enqueue(&mut self, workflow: &str, payload: &str) -> Result<String, Fault> {
+        self.backend.workflow_enqueue(workflow, payload)
+    }
+}
+
+/// Messages to those whom the binding's rows name.
+#[derive(Debug)]
+pub struct Outbox<'a> {
+    pub(crate) backend: &'a mut Backend,
+}
+
+impl Outbox<'_> {
+    /// Hands a message over, to be sent after this run is committed, or never. Answers its id.
+    ///
+    /// # Errors
+    /// Whatever the host answers instead.
+    pub fn send(&mut self, to: &[&str], subject: &str, text: &str) -> Result<String, Fault> {
+        self.backend.outbox_send(to, subject, text)
     }
 }
