@@ -190,6 +190,7 @@ fn b_14_b_01_the_edges_between_our_crates_run_down_only() {
         ("host/wasm", &["enact-core", "enact-flow", "enact-unify"]),
         ("host/engine", &["enact-core", "enact-flow", "enact-queue", "enact-store", "enact-unify", "enact-wasm"]),
         ("host/registry", &["enact-unify"]),
+        ("host/mail", &["enact-unify"]),
         ("guest-sdk", &[]),
     ]);
     for (folder, allowed) in allowed {

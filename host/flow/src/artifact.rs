@@ -22,10 +22,12 @@ mod grant;
 mod listener;
 mod strict;
 
-pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Operation, SideEffect, Transform};
+pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Operation, RESERVED_STORES, SideEffect, Transform};
 pub use contract::{Contract, InputField, OnResult, OutputField, StatusContract, Step, ValueType};
 pub use governance::Governance;
-pub use grant::{FRAMING, FileGrant, FileMode, HttpGrant, is_secret_name, is_token};
+pub use grant::{
+    FRAMING, FileGrant, FileMode, GRANT_ROWS_MAX, HttpGrant, OutboxGrant, WorkflowGrant, is_plain_address, is_secret_name, is_token,
+};
 pub use listener::{Listener, Occasion};
 
 /// Nesting that an artifact may have. Deeper is nothing a person wrote; it also bounds every recursive walk below.

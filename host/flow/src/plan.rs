@@ -2,7 +2,7 @@
 //!
 //! Built by `bind`, walked by `traverse`, never changed. It is what makes a run independent of files (P-05, P-08).
 
-use crate::artifact::{Admission, ExitNode, FileGrant, HttpGrant, OnResult};
+use crate::artifact::{Admission, ExitNode, FileGrant, HttpGrant, OnResult, OutboxGrant, WorkflowGrant};
 use crate::dag::{Dag, NodeType};
 use crate::expr::Expr;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -82,6 +82,12 @@ pub struct Target {
     /// The folders that `files` reaches, with all parameters filled in; likewise.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileGrant>,
+    /// The workflows that `workflow` may ask for; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workflow: Vec<WorkflowGrant>,
+    /// To whom `outbox` may write; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<OutboxGrant>,
     /// Bounds of each call.
     pub limits: Limits,
     /// The statuses that the capability may return, sorted.

@@ -1,12 +1,15 @@
 //! What a capability and its binding say: transforms, side effects, limits, grants, stores.
 
 use super::contract::{InputField, OutputField};
-use super::grant::{FileGrant, HttpGrant};
+use super::grant::{FileGrant, HttpGrant, OutboxGrant, WorkflowGrant};
 use crate::Map;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
+
+/// How names of the host's own stores begin. No binding names one.
+pub const RESERVED_STORES: &str = "enact:";
 
 /// Bounds of one call of a component; what is absent falls back to the next wider default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +126,10 @@ pub enum Import {
     Files,
     /// WASI 0.2, with nothing of the machine behind it.
     Wasi,
+    /// Requests for the workflows that the row names.
+    Workflow,
+    /// Messages to those whom the row names.
+    Outbox,
 }
 
 impl Import {
@@ -138,6 +145,8 @@ impl Import {
             Self::Http => "http",
             Self::Files => "files",
             Self::Wasi => "wasi",
+            Self::Workflow => "workflow",
+            Self::Outbox => "outbox",
         }
     }
 }
@@ -185,6 +194,12 @@ pub struct Bound {
     /// The folders that `files` reaches; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileGrant>,
+    /// The workflows that `workflow` may ask for; none by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workflow: Vec<WorkflowGrant>,
+    /// To whom `outbox` may write; to nobody by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbox: Vec<OutboxGrant>,
     /// Overrides the limits of the capability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<LimitOverrides>,

@@ -1,5 +1,5 @@
-//! What a binding's row lets a side effect reach outside the ledger: peers by HTTP, folders of files. Closed lists; what they do not
-//! name is denied.
+//! What a binding's row lets a side effect reach outside its run: peers by HTTP, folders of files, other workflows, people. Closed
+//! lists; what they do not name is denied.
 
 use super::capability::is_false;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,8 @@ pub const FRAMING: [&str; 14] = [
     "upgrade",
     "via",
 ];
+/// Rows of one interface for one capability: they are searched one after the other at each request, so there are never many.
+pub const GRANT_ROWS_MAX: usize = 64;
 /// Longest time for one request, in milliseconds. The wall clock of the whole call is shorter by default.
 const TIMEOUT_MS_MAX: u32 = 60_000;
 
@@ -72,6 +74,70 @@ pub struct FileGrant {
 pub enum FileMode {
     /// Read files and list folders.
     Read,
+    /// That, and write files whole.
+    Write,
+}
+
+/// One workflow that may be asked for. It runs later, in a run of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowGrant {
+    /// The `WF_`.
+    pub workflow: String,
+    /// The `RB_` that it runs under; the workflow's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+}
+
+/// To whom messages may go, and from whom they come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboxGrant {
+    /// Addresses in lower case, or `*@DOMAIN` for all of one domain.
+    pub to: BTreeSet<String>,
+    /// The address that they come from.
+    pub from: String,
+}
+
+impl OutboxGrant {
+    /// What is wrong with it, if anything.
+    ///
+    /// # Errors
+    /// In a few words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.to.is_empty() {
+            return Err("nobody may be written to".into());
+        }
+        let wrong = self.to.iter().find(|to| !is_address(to.strip_prefix("*@").map_or(to, |domain| domain), to.starts_with("*@")));
+        match wrong {
+            Some(to) => Err(format!("`{to}` is neither an address in lower case nor `*@DOMAIN`")),
+            None if !is_address(&self.from, false) => Err(format!("`{}` is no address in lower case", self.from)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an address, in lower case, may be written to.
+    #[must_use]
+    pub fn covers(&self, address: &str) -> bool {
+        let all = address.rsplit_once('@').map(|(_, domain)| format!("*@{domain}"));
+        self.to.contains(address) || all.is_some_and(|all| self.to.contains(&all))
+    }
+}
+
+/// Whether a text is an address as all mail programs agree on it: in lower case, without quotes, comments, display name and literal.
+#[must_use]
+pub fn is_plain_address(text: &str) -> bool {
+    is_address(text, false)
+}
+
+/// A plain address, or only its domain; without quotes, comments and display names.
+fn is_address(text: &str, domain_only: bool) -> bool {
+    let (local, domain) = if domain_only { ("x", text) } else { text.rsplit_once('@').unwrap_or(("", text)) };
+    let dotted = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
+    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let plain = |b: u8| lower(b) || matches!(b, b'.' | b'_' | b'-' | b'+');
+    let fits = dotted(local) && local.len() <= 64 && local.bytes().all(plain);
+    fits && dotted(domain) && text.len() <= 254 && domain.bytes().all(|b| lower(b) || matches!(b, b'.' | b'-'))
 }
 
 impl HttpGrant {

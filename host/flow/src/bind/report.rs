@@ -21,7 +21,7 @@ pub(super) const PHASE_LOAD: &str = "load";
 pub struct BindingReport {
     /// Stable code: `unknown_workflow`, `missing_artifact`, `unknown_binding`, `ambiguous_binding`, `unbound_capability`,
     /// `unknown_host_class`, `missing_module`, `unknown_module`, `undeclared_parameter`, `missing_parameter`, `bad_template`,
-    /// `unknown_store`, `unbound_store`, `refused_grant`.
+    /// `unknown_store`, `unbound_store`, `reserved_store`, `refused_grant`.
     pub code: &'static str,
     /// `load` when an artifact is missing, else `binding_resolution`.
     pub phase: &'static str,

@@ -4,7 +4,7 @@
 
 use super::HOST_REFUSED;
 use super::report::{BindingReport, PHASE_BINDING};
-use crate::artifact::{Binding, Bound, FileGrant};
+use crate::artifact::{Binding, Bound, FileGrant, RESERVED_STORES};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -34,7 +34,11 @@ pub(super) fn stores(binding: &Binding, params: &BTreeMap<String, String>, hosts
         host(binding, capability, bound, hosts)?;
         let mut stores = BTreeMap::new();
         for (entity, template) in &bound.stores {
-            stores.insert(entity.clone(), fill(binding, capability, template, params)?);
+            let store = fill(binding, capability, template, params)?;
+            if store.starts_with(RESERVED_STORES) {
+                return Err(reserved(binding, capability, &store));
+            }
+            stores.insert(entity.clone(), store);
         }
         let mut files = Vec::with_capacity(bound.files.len());
         for row in &bound.files {
@@ -100,6 +104,19 @@ fn fill(binding: &Binding, capability: &str, template: &str, params: &BTreeMap<S
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+fn reserved(binding: &Binding, capability: &str, store: &str) -> Box<BindingReport> {
+    Box::new(BindingReport {
+        code: "reserved_store",
+        phase: PHASE_BINDING,
+        artifact: capability.to_owned(),
+        binding: binding.code.clone(),
+        check: "a store is not one of the host's own",
+        detail: format!("`{store}` begins with `{RESERVED_STORES}`"),
+        available: Vec::new(),
+        resolution: "name another store".to_owned(),
+    })
 }
 
 fn undeclared(binding: &Binding, capability: &str, detail: String) -> Box<BindingReport> {

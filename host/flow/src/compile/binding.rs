@@ -3,7 +3,7 @@
 //! Host classes and parameter values belong to the moment of binding; here they are at most a warning.
 
 use super::Checker;
-use crate::artifact::{Artifact, Binding, Bound, Import};
+use crate::artifact::{Artifact, Binding, Bound, GRANT_ROWS_MAX, Import, RESERVED_STORES, WorkflowGrant};
 use alloc::format;
 
 impl<'a> Checker<'a> {
@@ -45,10 +45,19 @@ impl<'a> Checker<'a> {
 
     /// The rows of what a side effect reaches outside: exact, of a granted interface, one for each name.
     fn outside(&mut self, code: &str, at: &str, bound: &Bound) {
-        for (import, rows) in [(Import::Http, bound.http.len()), (Import::Files, bound.files.len())] {
+        let rows = [
+            (Import::Http, bound.http.len()),
+            (Import::Files, bound.files.len()),
+            (Import::Workflow, bound.workflow.len()),
+            (Import::Outbox, bound.outbox.len()),
+        ];
+        for (import, rows) in rows {
             let (name, granted) = (import.as_str(), bound.grants.contains(&import));
             if rows > 0 && !granted {
                 self.error("grant_not_needed", code, format!("{at}.{name}"), format!("rows for `{name}`, which is not granted"));
+            }
+            if rows > GRANT_ROWS_MAX {
+                self.error("bad_grant", code, format!("{at}.{name}"), format!("{rows} rows of {GRANT_ROWS_MAX}"));
             }
             if rows == 0 && granted {
                 self.warn("grant_reaches_nothing", code, format!("{at}.{name}"), format!("`{name}` is granted, and no row says to what"));
@@ -66,6 +75,30 @@ impl<'a> Checker<'a> {
                 self.error("bad_grant", code, format!("{at}.files[{nth}]"), detail);
             }
         }
+        for (nth, row) in bound.outbox.iter().enumerate() {
+            if let Err(detail) = row.check() {
+                self.error("bad_grant", code, format!("{at}.outbox[{nth}]"), detail);
+            }
+        }
+        self.later(code, at, &bound.workflow);
+    }
+
+    /// What may be asked for later is there, and each workflow is named once: a module names the workflow alone.
+    fn later(&mut self, code: &str, at: &str, rows: &[WorkflowGrant]) {
+        for (nth, row) in rows.iter().enumerate() {
+            let at = format!("{at}.workflow[{nth}]");
+            if !matches!(self.get(&row.workflow), Some(Artifact::Workflow(_))) {
+                self.missing(code, at.as_str(), &row.workflow);
+            }
+            if let Some(binding) = &row.binding
+                && !matches!(self.get(binding), Some(Artifact::Binding(_)))
+            {
+                self.missing(code, at.as_str(), binding);
+            }
+            if rows.iter().take(nth).any(|earlier| earlier.workflow == row.workflow) {
+                self.error("bad_grant", code, at, format!("two rows name `{}`", row.workflow));
+            }
+        }
     }
 
     fn bound(&mut self, binding: &Binding, at: &str, bound: &Bound) {
@@ -73,6 +106,10 @@ impl<'a> Checker<'a> {
             && !self.modules.contains_key(module)
         {
             self.warn("unknown_module", &binding.code, format!("{at}.module"), format!("module `{module}` is not in the set"));
+        }
+        for (entity, store) in bound.stores.iter().filter(|(_, store)| store.starts_with(RESERVED_STORES)) {
+            let detail = format!("`{store}` is one of the host's own: `{RESERVED_STORES}` is reserved");
+            self.error("reserved_store", &binding.code, format!("{at}.stores.{entity}"), detail);
         }
         let folders = bound.files.iter().map(|row| (format!("files.{}", row.name), &row.path));
         let stores = bound.stores.iter().map(|(entity, template)| (format!("stores.{entity}"), template));

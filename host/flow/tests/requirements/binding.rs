@@ -103,12 +103,70 @@ fn b_32_rows_of_what_is_reached_outside_are_exact_and_part_of_the_plan() {
     open["host"] = json!("*");
     with(json!([open]), json!([folder])).refused("bad_grant", "host name");
     with(json!([peer]), json!([folder, folder])).refused("bad_grant", "inbox");
+    with(json!(vec![peer.clone(); 65]), json!([folder])).refused("bad_grant", "65 rows of 64");
+    let many: Vec<Value> = (0..65).map(|nth| json!({"name": format!("f{nth}"), "path": "x", "mode": "read"})).collect();
+    with(json!([peer]), json!(many)).refused("bad_grant", "65 rows of 64");
+    with(json!(vec![peer.clone(); 64]), json!(many[..64])).bind(None, &[]).unwrap();
     set().with("RB_DEVELOPMENT_V0", &format!("{shelf}/http"), json!([peer])).refused("grant_not_needed", "http");
     let plain = set().bind(None, &[]).unwrap();
     assert!(!json!(plain.targets()[1]).to_string().contains(r#""http""#), "a plan without rows has another shape now");
     let other = with(json!([peer]), json!([])).bind(None, &[]).unwrap();
     assert_eq!(other.targets()[1].http.len(), 1);
     assert_ne!(other.digest(), granted().bind(None, &[]).unwrap().digest());
+}
+
+#[test]
+fn b_32_what_may_be_asked_for_later_is_there_and_the_hosts_own_stores_are_nobodys() {
+    let shelf = "/bindings/CS_SHELF_V0";
+    let with = |rows: Value| {
+        let set = set().with("CS_SHELF_V0", "/imports", json!(["table", "workflow"]));
+        let set = set.with("RB_DEVELOPMENT_V0", &format!("{shelf}/grants"), json!(["table", "workflow"]));
+        set.with("RB_DEVELOPMENT_V0", &format!("{shelf}/workflow"), rows)
+    };
+    with(json!([{"workflow": "WF_NOWHERE_V0"}])).refused("missing_artifact", "WF_NOWHERE_V0");
+    with(json!([{"workflow": WF, "binding": "RB_NOWHERE_V0"}])).refused("missing_artifact", "RB_NOWHERE_V0");
+    with(json!([{"workflow": WF, "binding": WF}])).refused("missing_artifact", WF);
+    with(json!([{"workflow": WF}, {"workflow": WF, "binding": "RB_PRODUCTION_V0"}])).refused("bad_grant", WF);
+    set().with("RB_DEVELOPMENT_V0", &format!("{shelf}/workflow"), json!([{"workflow": WF}])).refused("grant_not_needed", "workflow");
+    assert!(with(json!([])).warnings().contains(&"grant_reaches_nothing"));
+    assert_eq!(with(json!([{"workflow": WF}])).bind(None, &[]).unwrap().targets()[1].workflow[0].workflow, WF);
+    let reserved = set().with("RB_DEVELOPMENT_V0", &format!("{shelf}/stores/*"), json!("enact:workflow"));
+    reserved.refused("reserved_store", "enact:workflow");
+    // Nor by way of a parameter.
+    assert_eq!(set().bind(Some("RB_PRODUCTION_V0"), &[("room", "enact:workflow")]).unwrap_err().code(), "reserved_store");
+}
+
+#[test]
+fn b_32_people_are_named_by_plain_addresses_or_their_domain() {
+    let shelf = "/bindings/CS_SHELF_V0";
+    let with = |to: Value, from: &str| {
+        let set = set().with("CS_SHELF_V0", "/imports", json!(["table", "outbox"]));
+        let set = set.with("RB_DEVELOPMENT_V0", &format!("{shelf}/grants"), json!(["table", "outbox"]));
+        set.with("RB_DEVELOPMENT_V0", &format!("{shelf}/outbox"), json!([{"to": to, "from": from}]))
+    };
+    let plain = "host@enact.example";
+    for to in [
+        "*",
+        "*@",
+        "*@*",
+        "**@b.example",
+        "a@",
+        "@b.example",
+        "A@b.example",
+        "a b@c.example",
+        "a@b..example",
+        "a@b.example\r\nx",
+        "<a@b>",
+        "a@b@c",
+    ] {
+        with(json!(["a@b.example", to]), plain).refused("bad_grant", "neither an address");
+    }
+    with(json!([]), plain).refused("bad_grant", "nobody");
+    with(json!(["a@b.example"]), "*@enact.example").refused("bad_grant", "no address");
+    let row = with(json!(["*@b.example", "a.b+c@d.example"]), plain).bind(None, &[]).unwrap().targets()[1].outbox[0].clone();
+    let covered = ["x@b.example", "a.b+c@d.example"];
+    assert!(covered.iter().all(|address| row.covers(address)));
+    assert!(!["x@sub.b.example", "x@xb.example", "x@d.example", "b.example", "*"].iter().any(|address| row.covers(address)));
 }
 
 #[test]

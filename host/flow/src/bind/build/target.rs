@@ -128,6 +128,8 @@ impl Builder<'_> {
             grants: bound.grants.iter().map(|grant| grant.as_str().into()).collect(),
             http: bound.http.clone(),
             files: self.stores.get(capability).map(|filled| filled.files.clone()).unwrap_or_default(),
+            workflow: bound.workflow.clone(),
+            outbox: bound.outbox.clone(),
             limits: limits(declared, bound.limits),
             statuses: statuses.into_iter().flatten().cloned().collect(),
         };
