@@ -85,6 +85,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Decision(cmd::decide::DecisionCommand),
     Listen(cmd::listen::ListenArgs),
+    #[command(subcommand)]
+    Outbox(cmd::outbox::OutboxCommand),
     Demo(cmd::demo::DemoArgs),
     Backup(cmd::backup::BackupArgs),
     #[command(subcommand)]

@@ -40,11 +40,12 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<enact_registry::Error>());
+    let way = error.chain().find_map(|cause| cause.downcast_ref::<enact_mail::NoWay>());
     let (code, hint, kind) = match (known, store, registry) {
         (Some(e), _, _) => (e.code(), e.hint(), e.kind()),
         (None, Some(e), _) => (e.code(), Some(e.hint()), if e.is_corruption() { Kind::Integrity } else { Kind::Caller }),
         (None, None, Some(e)) => (e.code(), Some(e.hint().to_owned()), gravity(e.gravity())),
-        (None, None, None) => ("internal", None, Kind::Internal),
+        (None, None, None) => way.map_or(("internal", None, Kind::Internal), |way| (way.code(), Some(way.hint().to_owned()), Kind::Caller)),
     };
     if ui.json() {
         let document = serde_json::json!({

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         Command::Decide(args) => cmd::decide::run(&ui, &cli.global, args),
         Command::Decision(command) => cmd::decide::decision(&ui, &cli.global, command),
         Command::Listen(args) => cmd::listen::run(&ui, &cli.global, args),
+        Command::Outbox(command) => cmd::outbox::run(&ui, &cli.global, command),
         Command::Demo(args) => cmd::demo::run(&ui, &cli.global, args),
         Command::Backup(args) => cmd::backup::run(&ui, &cli.global, args),
         Command::Ledger(command) => cmd::ledger::run(&ui, &cli.global, command),

@@ -27,6 +27,8 @@ pub(crate) enum BenchCommand {
     Queue(QueueArgs),
     /// Walks along a chain of receipts, and from records anywhere in a ledger.
     Receipts(ReceiptsArgs),
+    /// Modules: examinations, loads from the cache, recording of host calls, look-ups of grants.
+    Modules(ModulesArgs),
     /// Decisions with one movement each, made and carried out.
     Decide(DecideArgs),
     /// Re-execution of a ledger of nine-step workflows.
@@ -149,6 +151,23 @@ pub(crate) struct ReceiptsArgs {
     dir: PathBuf,
 }
 
+/// Modules.
+#[derive(Debug, Args)]
+pub(crate) struct ModulesArgs {
+    /// A component to measure beside the built-in ones, with `vectors.json` and `manifest.json` beside it.
+    #[arg(long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Examinations of each.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    examinations: u32,
+    /// Loads of each, and rounds of everything else.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Folder for the scratch cache.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
 /// A ledger to go over.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
@@ -212,6 +231,13 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
             let bar = ui.bar(args.entries, "entries");
             let figures = bench::receipts(&args.dir, args.entries, args.walks, |n| bar.inc(n))?;
             bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
+        BenchCommand::Modules(args) => {
+            let load = bench::ModulesBench { files: args.files.clone(), examinations: args.examinations, rounds: args.rounds };
+            let busy = ui.busy("examining");
+            let figures = bench::modules(&args.dir, &load, || {})?;
+            drop(busy);
             print(ui, &figures)?;
         }
         BenchCommand::Decide(args) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use enact_engine::later::WORKFLOWS;
 use enact_engine::listen::{Delivery, ListenerStatus, Listening, Outcome, Pass};
 use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineOptions};
@@ -19,11 +20,13 @@ const FAILURES_SHOWN: u64 = 5;
 
 /// Start one run, or queue one item, for each committed record that a listener (LI_…) of the sealed protocol hears, exactly once.
 ///
+/// The workflows that committed runs have asked for are started the same way, by the listener `enact:workflow`.
+///
 /// Goes on until it is interrupted (Ctrl-C, SIGTERM), which lets what is under way commit; it can be killed at any moment without a run or
 /// an item lost or made twice, and several may listen at once. Items are proposed as the actor of --as, under the matrix. With --json it prints one line for each delivery.
 #[derive(Debug, Args)]
 pub(crate) struct ListenArgs {
-    /// The listeners; all of them without it.
+    /// The listeners, `enact:workflow` among them; all of them without it.
     #[arg(value_name = "LI_…")]
     listeners: Vec<String>,
     /// Who proposes the items of listeners that name a queue contract; this workspace holds the key.
@@ -101,7 +104,8 @@ fn print(ui: &Ui, delivery: &Delivery) -> Result<()> {
     if ui.json() {
         return ui.raw(format!("{}\n", serde_json::to_string(delivery)?).as_bytes());
     }
-    let place = format!("{NAME}{}{NAME:#} entry {} record {}", delivery.listener, delivery.seq, delivery.record);
+    let what = if delivery.listener == WORKFLOWS { "request" } else { "record" };
+    let place = format!("{NAME}{}{NAME:#} entry {} {what} {}", delivery.listener, delivery.seq, delivery.record);
     match (&delivery.entry, &delivery.exit, &delivery.failure) {
         (Some(entry), Some(exit), _) => ui.line(format!(
             "{GOOD}run{GOOD:#}       {place} {DIM}→ {} entry {}{DIM:#} {}/{}",
@@ -134,7 +138,11 @@ fn status(ui: &Ui, engine: &Engine, only: &[String]) -> Result<Exit> {
     }
     for ListenerStatus { listener, on, workflow, queue, next, lag, failures } in &all {
         let starts = workflow.as_ref().or(queue.as_ref()).map_or("", String::as_str);
-        ui.line(format!("{NAME}{listener}{NAME:#} on {} {} → {starts}: next entry {next}, {lag} behind", on.record, on.action))?;
+        if listener == WORKFLOWS {
+            ui.line(format!("{NAME}{listener}{NAME:#} workflows that runs ask for: next request {next}, {lag} behind"))?;
+        } else {
+            ui.line(format!("{NAME}{listener}{NAME:#} on {} {} → {starts}: next entry {next}, {lag} behind", on.record, on.action))?;
+        }
         for failed in failures {
             let (style, word) = if failed.set_aside { (BAD, "set aside") } else { (WARN, "failed") };
             ui.line(format!(

@@ -15,6 +15,7 @@ pub(crate) mod ledger;
 mod lines;
 pub(crate) mod listen;
 pub(crate) mod module;
+pub(crate) mod outbox;
 pub(crate) mod propose;
 pub(crate) mod protocol;
 pub(crate) mod queue;

@@ -29,6 +29,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {
         "run_id": receipt.run,
         "entry": seq,
         "at": transcript.at,
+        "depth": transcript.depth,
         "receipt": receipt,
         "input": masked(&input, &secrets),
         "output": mask(&output, &secrets),

@@ -21,6 +21,7 @@ use crate::engine::{Engine, EngineOptions, sandbox};
 use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
+use crate::later::Later;
 use crate::live::{flow_time, idempotency_key};
 use crate::sources::time_micros;
 use crate::swap::{self, Meter, Swap, Swapped, Used};
@@ -72,14 +73,21 @@ pub struct Replayed {
     pub evidence: Evidence,
     /// What its admission rule asked for.
     pub asked: Option<AdmitAsk>,
-    /// Where events were looked for.
-    pub event_stores: Vec<Option<String>>,
-    /// The store of each target.
-    pub stores: Vec<String>,
+    /// What it ran with.
+    pub(crate) bound: Arc<Bound>,
     /// Fuel was compared: the record comes from an engine with our fingerprint.
     pub fuel_compared: bool,
     /// Calls of modules with WASI, executed again like all others.
     pub wasi_calls: u64,
+}
+
+impl Replayed {
+    /// What the step with that number may touch: its store, and what it may hand over for later.
+    pub(crate) fn granted(&self, index: u32, step: &Step) -> Option<(&str, Later<'_>)> {
+        let target = self.bound.targets().get(step.target as usize)?.target();
+        let transcript = &self.evidence.transcript;
+        Some((&target.store, Later::new(&transcript.run, &transcript.at, index, transcript.depth, Some(target))))
+    }
 }
 
 /// Re-executes committed runs of one ledger with one engine.
@@ -160,12 +168,20 @@ impl<'a> Auditor<'a> {
         self.replay(&bound, evidence)
     }
 
-    fn replay(&self, bound: &Bound, evidence: Evidence) -> Result<Verdict> {
+    fn replay(&self, bound: &Arc<Bound>, evidence: Evidence) -> Result<Verdict> {
         let (run, seq) = (evidence.receipt.run.clone(), evidence.seq);
         // Another module may well use other fuel.
         let fuel_compared = self.swap.is_none() && self.sandbox.fingerprint().digest() == evidence.receipt.engine.to_string();
-        let mut check =
-            Check { auditor: self, evidence: &evidence, fuel_compared, trace: Trace::start(0), asked: None, next: 0, outputs: None };
+        let mut check = Check {
+            auditor: self,
+            evidence: &evidence,
+            started: time_micros(&evidence.transcript.at),
+            fuel_compared,
+            trace: Trace::start(0),
+            asked: None,
+            next: 0,
+            outputs: None,
+        };
         let at = flow_time(&evidence.transcript.at);
         let result = interpret(bound, evidence.input.clone(), &at, &mut check);
         let difference = match result {
@@ -186,14 +202,7 @@ impl<'a> Auditor<'a> {
             module.is_some_and(|module| !module.wasi().is_empty())
         };
         let wasi_calls = evidence.transcript.steps.iter().filter(with_wasi).count() as u64;
-        Ok(Verdict::Replayed(Box::new(Replayed {
-            evidence,
-            asked,
-            event_stores: bound.event_stores().to_vec(),
-            stores: bound.targets().iter().map(|t| t.target().store.clone()).collect(),
-            fuel_compared,
-            wasi_calls,
-        })))
+        Ok(Verdict::Replayed(Box::new(Replayed { evidence, asked, bound: Arc::clone(bound), fuel_compared, wasi_calls })))
     }
 
     fn bind(&self, reader: &mut Reader, evidence: &Evidence) -> Result<Arc<Bound>, BindFailure> {
@@ -273,6 +282,8 @@ fn plain(code: &'static str, expected: serde_json::Value, got: serde_json::Value
 struct Check<'e> {
     auditor: &'e Auditor<'e>,
     evidence: &'e Evidence,
+    /// When the run began, in microseconds since 1970.
+    started: i64,
     fuel_compared: bool,
     trace: Trace,
     asked: Option<AdmitAsk>,
@@ -295,7 +306,7 @@ impl Check<'_> {
             store: &ask.store,
             idempotency_key: &key,
             grants: &target.target().grants,
-            now_micros: time_micros(&self.evidence.transcript.at),
+            now_micros: self.started,
         };
         let mut replay = Replay::new(&recorded.calls);
         let report = module.side_effect(target.limits(), &call, &mut replay);

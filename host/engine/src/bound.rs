@@ -109,6 +109,12 @@ pub struct Bound {
     modules: BTreeSet<(String, String)>,
 }
 
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bound").field("plan", &self.plan.digest()).finish_non_exhaustive()
+    }
+}
+
 impl Bound {
     /// Admits every module and compiles every schema that `plan` needs.
     pub fn new(plan: Plan, sandbox: &Sandbox, admitted: &Modules, source: &dyn ModuleSource) -> Result<Self> {

@@ -175,6 +175,11 @@ impl Engine {
         &self.key
     }
 
+    /// The time of the clock, as records have it.
+    pub(crate) fn now(&self) -> String {
+        time_text(self.sources.now_micros())
+    }
+
     pub(crate) fn reach(&self) -> &Reach {
         &self.reach
     }
@@ -241,8 +246,9 @@ impl Engine {
     }
 
     /// The same under an id that follows from what the run is about. The store refuses a second run of that id.
-    pub(crate) fn run_as(&self, request: &RunRequest, run_id: String) -> Result<RunReport> {
-        self.run_job(&self.job_as(request, run_id)?)
+    /// `depth` requests of other runs led to it.
+    pub(crate) fn run_as(&self, request: &RunRequest, run_id: String, depth: u32) -> Result<RunReport> {
+        self.run_job(&Job { depth, ..self.job_as(request, run_id)? })
     }
 
     fn run_job(&self, job: &Job) -> Result<RunReport> {
@@ -273,7 +279,7 @@ impl Engine {
     fn job_as(&self, request: &RunRequest, run_id: String) -> Result<Job> {
         let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
         let (payload, input) = checked_payload(&request.payload)?;
-        Ok(Job { bound, payload, input, run_id })
+        Ok(Job { bound, payload, input, run_id, depth: 0 })
     }
 
     /// Executes a job once; steps that fail for a reason of this machine are attempted again.
@@ -363,6 +369,8 @@ pub(crate) struct Job {
     /// The canonical bytes of the payload.
     pub(crate) input: Vec<u8>,
     pub(crate) run_id: String,
+    /// How many requests of other runs led to it.
+    pub(crate) depth: u32,
 }
 
 /// Why one run of a batch was not committed.

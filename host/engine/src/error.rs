@@ -77,8 +77,14 @@ pub enum EngineError {
     ModuleName { name: String },
     #[error("no module `{name}` here")]
     NoModule { name: String },
+    #[error("{detail}")]
+    NoSecret { detail: String },
+    #[error("no message `{id}` here")]
+    NoMessage { id: String },
     #[error("{row} is not granted")]
     NoGrant { row: String },
+    #[error("`{key}` is the key of no open intent")]
+    NoIntent { key: String },
     #[error("no version of `{name}` waits for ratification")]
     ModuleNotProposed { name: String },
     #[error("another examination of `{name}` found something else: {detail}")]
@@ -191,6 +197,7 @@ impl EngineError {
             Self::ModuleName { .. } => "module_name",
             Self::NoModule { .. } => "module_unknown",
             Self::NoGrant { .. } => "grant_unknown",
+            Self::NoIntent { .. } => "no_intent",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
             Self::AdmissionDiffers { .. } => "admission_differs",
             Self::ModuleSignature { .. } => "module_signature",
@@ -217,6 +224,8 @@ impl EngineError {
             Self::NoRecord { .. } => "no_record",
             Self::NoLinks => "no_links",
             Self::NoRun { .. } => "no_run",
+            Self::NoMessage { .. } => "no_message",
+            Self::NoSecret { .. } => "secret_unusable",
             Self::NoEntry { .. } => "no_entry",
             Self::EmptyLedger => "ledger_empty",
             Self::Altered { code, .. } => code,
@@ -263,6 +272,7 @@ impl EngineError {
             | Self::ModuleName { .. }
             | Self::NoModule { .. }
             | Self::NoGrant { .. }
+            | Self::NoIntent { .. }
             | Self::ModuleNotProposed { .. }
             | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
@@ -287,6 +297,8 @@ impl EngineError {
             | Self::NoRecord { .. }
             | Self::NoLinks
             | Self::NoRun { .. }
+            | Self::NoMessage { .. }
+            | Self::NoSecret { .. }
             | Self::NoEntry { .. }
             | Self::EmptyLedger
             | Self::Store(_)
@@ -341,6 +353,7 @@ impl EngineError {
             Self::NoGrant { .. } => {
                 "the row of the binding says what is granted: `enact module show MODULE`, or the artifact itself".to_owned()
             }
+            Self::NoIntent { .. } => "list them with `enact module intents`; none of those named was dismissed".to_owned(),
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),
@@ -382,6 +395,8 @@ impl EngineError {
             Self::NoRecord { .. } => "records have a hash, not an entry or a document; see `enact history SUBJECT`".to_owned(),
             Self::NoLinks => "open the ledger once where it can be written: that makes the index".to_owned(),
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
+            Self::NoMessage { .. } => "list them with `enact outbox list`".to_owned(),
+            Self::NoSecret { .. } => "put it into `keys/secrets/NAME` of the workspace, readable by its owner only".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
             Self::Altered { .. } => "restore the ledger from a copy that verifies; `enact verify` lists every finding".to_owned(),

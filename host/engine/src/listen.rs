@@ -1,9 +1,13 @@
 //! Listening: runs and items of queues that follow from committed records. Execution reacts to governance and never writes it (B-15, B-21);
 //! an item is proposed by an actor, under the matrix, like anything else.
 //!
+//! What committed runs have asked for is started the same way, by a listener that no artifact describes ([`crate::later`]).
+//!
 //! Each record that a listener hears starts one run or queues one item, exactly once: the id follows from listener, entry and record, the store
 //! refuses a second run of an id, and the judge a second item. So a cursor is no more than a place to go on from: lost, late or used by two processes, it costs time and
 //! changes nothing. Only `enact listen` comes here; verifying, rebuilding and auditing walk the same entries and start nothing (B-28).
+mod requested;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use enact_core::entry::Entry;
@@ -18,6 +22,7 @@ use serde_json::Value;
 use crate::engine::{Engine, RunRequest};
 use crate::error::{EngineError, Kind, Result};
 use crate::govern::{Ruled, problem};
+use crate::later::WORKFLOWS;
 use crate::queue::{Hand, Queueing};
 use crate::report::{EntryReport, ExitReport};
 use crate::sources::{run_id_of, time_text};
@@ -81,6 +86,8 @@ pub struct Listening {
     hand: Option<Hand>,
     /// Passes that a listener sits out after a failure.
     waiting: BTreeMap<String, u32>,
+    /// Whether the workflows that runs have asked for are started too.
+    requested: bool,
 }
 
 /// What became of one delivery; the stable shape of a line of `enact listen --json`.
@@ -88,9 +95,9 @@ pub struct Listening {
 pub struct Delivery {
     /// The listener.
     pub listener: String,
-    /// The entry that it heard.
+    /// The entry that it heard, or that of the run that asked.
     pub seq: u64,
-    /// Position of the record in it.
+    /// Position of the record in it; of a request, its position in their log.
     pub record: usize,
     /// The run, which exists if and only if `outcome` is `run`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,6 +116,23 @@ pub struct Delivery {
     /// Why there is neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+impl Delivery {
+    /// Of something in this entry, of which nothing has become yet.
+    fn about(seq: u64) -> Self {
+        Self {
+            listener: String::new(),
+            seq,
+            record: 0,
+            run_id: None,
+            queue_id: None,
+            outcome: Outcome::Run,
+            entry: None,
+            exit: None,
+            failure: None,
+        }
+    }
 }
 
 /// What became of a delivery.
@@ -209,12 +233,13 @@ impl Engine {
                 self.bind(workflow, binding.as_deref(), &BTreeMap::new())?;
             }
         }
-        Ok(Listening { ears, hand: actor.map(|actor| self.hand(actor)).transpose()?, waiting: BTreeMap::new() })
+        let requested = only.is_empty() || only.iter().any(|code| code == WORKFLOWS);
+        Ok(Listening { ears, hand: actor.map(|actor| self.hand(actor)).transpose()?, waiting: BTreeMap::new(), requested })
     }
 
     fn ears(&self, only: &[String]) -> Result<Vec<Ear>> {
         let mut ears = compiled(self.snapshot(), &Ruled::new(self.snapshot())?)?;
-        if let Some(unknown) = only.iter().find(|code| !ears.iter().any(|ear| ear.code == **code)) {
+        if let Some(unknown) = only.iter().find(|code| *code != WORKFLOWS && !ears.iter().any(|ear| ear.code == **code)) {
             return Err(EngineError::NoArtifact { code: unknown.clone() });
         }
         ears.retain(|ear| only.is_empty() || only.contains(&ear.code));
@@ -228,7 +253,7 @@ impl Engine {
     /// # Errors
     /// Damage of the ledger, or a defect. A run that could not be committed is no error but told.
     pub fn listen(&self, listening: &mut Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
-        let Listening { ears, hand, waiting } = listening;
+        let Listening { ears, hand, waiting, requested } = listening;
         let mut walk = Walk { engine: self, hand: hand.as_ref(), reader: self.store().reader()?, pass: Pass::default(), stop, told };
         let size = walk.reader.head()?.size;
         let (mut written, mut staying) = (BTreeMap::new(), BTreeSet::new());
@@ -258,8 +283,7 @@ impl Engine {
                         staying.insert(&ear.code);
                     }
                     Heard::Failed { attempt } => {
-                        // A machine that does not recover at once is asked less and less often.
-                        waiting.insert(ear.code.clone(), (1 << attempt.min(ATTEMPTS_MAX)) / 2);
+                        waiting.insert(ear.code.clone(), pause(attempt));
                         staying.insert(&ear.code);
                     }
                 }
@@ -270,7 +294,29 @@ impl Engine {
             }
         }
         self.advance(&mut written, &next)?;
+        if *requested {
+            self.listen_requested(&mut walk, waiting)?;
+        }
         Ok(walk.pass)
+    }
+
+    /// The same for what runs have asked for.
+    fn listen_requested(&self, walk: &mut Walk<'_>, waiting: &mut BTreeMap<String, u32>) -> Result<()> {
+        if let Some(passes) = waiting.get_mut(WORKFLOWS).filter(|passes| **passes > 0) {
+            *passes -= 1;
+            return Ok(());
+        }
+        let from = walk.reader.cursor(WORKFLOWS)?.unwrap_or(0);
+        let (next, heard) = walk.requested(from)?;
+        match heard {
+            Heard::All => drop(waiting.remove(WORKFLOWS)),
+            Heard::Stopped => {}
+            Heard::Failed { attempt } => drop(waiting.insert(WORKFLOWS.to_owned(), pause(attempt))),
+        }
+        if next > from {
+            self.with_writer(|writer| Ok(writer.advance_cursors(&[(WORKFLOWS, next)])?))?;
+        }
+        Ok(())
     }
 
     /// Tries again what was set aside.
@@ -290,6 +336,9 @@ impl Engine {
                 walk.deliver(ear, &stored, usize::try_from(failed.record).unwrap_or(usize::MAX))?;
             }
         }
+        if listening.requested {
+            walk.requested_again()?;
+        }
         Ok(walk.pass)
     }
 
@@ -301,6 +350,10 @@ impl Engine {
         let size = self.store().reader()?.head()?.size;
         if seq > size {
             return Err(EngineError::NoEntry { seq, size });
+        }
+        if listening.requested {
+            let at = self.requested_from(seq)?;
+            self.with_writer(|writer| Ok(writer.set_cursor(WORKFLOWS, at)?))?;
         }
         listening.ears.iter().try_for_each(|ear| self.with_writer(|writer| Ok(writer.set_cursor(&ear.code, seq)?)))
     }
@@ -321,7 +374,11 @@ impl Engine {
             };
             Ok(ListenerStatus { listener: ear.code, on: ear.on, workflow, queue, next, lag: size.saturating_sub(next), failures })
         };
-        self.ears(only)?.into_iter().map(status).collect()
+        let mut all = self.ears(only)?.into_iter().map(status).collect::<Result<Vec<_>>>()?;
+        if only.is_empty() || only.iter().any(|code| code == WORKFLOWS) {
+            all.extend(self.requested_status(&mut reader, failures)?);
+        }
+        Ok(all)
     }
 
     /// Writes down who has come further.
@@ -376,17 +433,7 @@ impl Walk<'_> {
         let delivery_hash = delivery_hash(&ear.code, &stored.hash, nth);
         let hash = record.hash().map_err(|e| altered(stored.seq, "record_field", e.to_string()))?;
         let heard = govern::Heard { record, hash: &hash, entry: &stored.hash, at: &stored.entry.at };
-        let delivery = Delivery {
-            listener: ear.code.clone(),
-            seq: stored.seq,
-            record: nth,
-            run_id: None,
-            queue_id: None,
-            outcome: Outcome::Run,
-            entry: None,
-            exit: None,
-            failure: None,
-        };
+        let delivery = Delivery { listener: ear.code.clone(), record: nth, ..Delivery::about(stored.seq) };
         match &ear.starts {
             Starts::Run { workflow, binding } => {
                 let run_id = run_id_of(at.as_microsecond(), &delivery_hash);
@@ -400,7 +447,7 @@ impl Walk<'_> {
                     binding: binding.clone(),
                     parameters: BTreeMap::new(),
                 };
-                self.run(&request, Delivery { run_id: Some(run_id), ..delivery })
+                self.run(&request, 0, Delivery { run_id: Some(run_id), ..delivery })
             }
             Starts::Item { contract } => {
                 let payload = ear.listens.payload(&heard);
@@ -411,8 +458,8 @@ impl Walk<'_> {
     }
 
     /// Starts the run that follows, as [`Walk::deliver`] answers it.
-    fn run(&mut self, request: &RunRequest, delivery: Delivery) -> Result<Option<u32>> {
-        match self.engine.run_as(request, delivery.run_id.clone().unwrap_or_default()) {
+    fn run(&mut self, request: &RunRequest, depth: u32, delivery: Delivery) -> Result<Option<u32>> {
+        match self.engine.run_as(request, delivery.run_id.clone().unwrap_or_default(), depth) {
             Ok(report) => {
                 self.pass.started += 1;
                 (self.told)(&Delivery { entry: Some(report.entry), exit: Some(report.exit), ..delivery });
@@ -479,6 +526,11 @@ impl Walk<'_> {
         (self.told)(&Delivery { outcome, failure: Some(failure), ..delivery });
         Ok((!aside).then_some(attempt))
     }
+}
+
+/// Passes that are sat out after a failure: a machine that does not recover at once is asked less and less often.
+fn pause(attempt: u32) -> u32 {
+    (1 << attempt.min(ATTEMPTS_MAX)) / 2
 }
 
 /// An entry whose bytes are the ones that its leaf was made of.

@@ -12,10 +12,11 @@ use enact_store::{Commit, RunRow};
 use enact_wasm::limits::CALL_TIMEOUT_MS;
 use enact_wasm::{CallReport, EffectCall};
 
-use crate::bound::{Bound, BoundTarget};
+use crate::bound::BoundTarget;
 use crate::engine::Job;
 use crate::error::{EngineError, Result};
 use crate::interpret::{Dispatch, Execution, Interrupt, interpret};
+use crate::later::Later;
 use crate::reach::{Outside, Reach};
 use crate::report::{EntryReport, ExitReport, RunReport};
 use crate::sources::{Sources, time_text};
@@ -44,12 +45,14 @@ pub(crate) struct Context<'a> {
 
 /// Executes a run against the state behind `state` and prepares its commit; nothing is visible to anyone yet.
 pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mut S, attempt: u32) -> Result<Prepared, Interrupt> {
-    let Job { bound, payload, input, run_id } = job;
+    let Job { bound, payload, input, run_id, depth } = job;
     let started = context.sources.now_micros();
     let at = time_text(started);
     let mut live = Live {
         run_id,
         started,
+        at: &at,
+        depth: *depth,
         stage: Stage::new(state),
         sources: context.sources,
         reach: context.reach,
@@ -63,7 +66,7 @@ pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mu
     let sent = live.sent;
     let staged = live.stage.finish().map_err(|e| Interrupt::Engine(e.into()))?;
     let evidence = Gathered { input: input.clone(), execution, trace: live.trace, admission: live.admission, staged };
-    let prepared = prepare(context, bound, run_id, &at, evidence, attempt).map_err(Interrupt::Engine)?;
+    let prepared = prepare(context, job, &at, evidence, attempt).map_err(Interrupt::Engine)?;
     Ok(Prepared { sent, ..prepared })
 }
 
@@ -76,6 +79,10 @@ struct Live<'a, 'r, S: StateRead> {
     run_id: &'a str,
     /// When it began, in microseconds since 1970; recorded as its time.
     started: i64,
+    /// The same as text.
+    at: &'a str,
+    /// How many requests led to it.
+    depth: u32,
     stage: Stage<'r, S>,
     sources: &'a dyn Sources,
     reach: &'a Reach,
@@ -132,10 +139,11 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
         let granted = target.target();
         // The clock on the wall goes on while a peer is waited for.
         let wall = Duration::from_millis(target.limits().wall_ms.min(CALL_TIMEOUT_MS));
-        let outside = Outside::new(self.reach, &granted.http, &granted.files, self.run_id, &key, self.sources, wall);
-        let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources, outside: Some(outside) };
+        let mut outside = Outside::new(self.reach, &granted.http, &granted.files, self.run_id, &key, self.sources, wall);
+        let later = Later::new(self.run_id, self.at, ask.step, self.depth, Some(granted));
+        let mut world = World { stage: &mut self.stage, store: &ask.store, sources: self.sources, outside: Some(&mut outside), later };
         let report = module.side_effect(target.limits(), &call, &mut world);
-        self.sent.extend(world.outside.into_iter().flat_map(Outside::sent));
+        self.sent.extend(outside.sent());
         Ok(report)
     }
 
@@ -166,7 +174,8 @@ struct Gathered {
     staged: Staged,
 }
 
-fn prepare(context: &Context<'_>, bound: &Bound, run_id: &str, at: &str, gathered: Gathered, attempt: u32) -> Result<Prepared> {
+fn prepare(context: &Context<'_>, job: &Job, at: &str, gathered: Gathered, attempt: u32) -> Result<Prepared> {
+    let Job { bound, run_id, depth, .. } = job;
     let Gathered { input, execution, trace, admission, staged: Staged { reads, writes } } = gathered;
     let plan = bound.plan();
     let output = crate::canonical::object(&execution.termination.payload)?;
@@ -176,8 +185,9 @@ fn prepare(context: &Context<'_>, bound: &Bound, run_id: &str, at: &str, gathere
     let steps = count(execution.steps.len());
     let transcript = Transcript {
         v: VERSION,
-        run: run_id.to_owned(),
+        run: run_id.clone(),
         at: at.to_owned(),
+        depth: *depth,
         binding: plan.binding_code().to_owned(),
         parameters: plan.parameters().clone(),
         steps: execution.steps,

@@ -1,7 +1,11 @@
 //! The state audit: refold the host stores from the committed runs and check every recorded read against them.
 //!
 //! A transcript says what the host answered. This check computes what the stores held at that moment, from the runs before,
-//! through the same staging code as a live run. What came from outside (clock, randomness) cannot be corroborated and is counted.
+//! through the same staging code as a live run. A run that was asked for has to be the one that an earlier run asked for. What came from
+//! outside (clock, randomness) cannot be corroborated and is counted.
+use std::collections::BTreeMap;
+
+use enact_core::hash::context_hash;
 use enact_core::receipt::{Admission, AdmissionFinding};
 use enact_flow::traverse::EventMatch;
 use enact_store::stage::Stage;
@@ -13,6 +17,7 @@ use serde_json::json;
 use crate::audit::{Diverged, Replayed};
 use crate::error::{EngineError, Result};
 use crate::interpret::Divergence;
+use crate::later::{Requested, handed_over};
 use crate::world::answer_store;
 
 /// How many rows are compared at a time: bounds memory, not the result.
@@ -34,6 +39,8 @@ pub struct StateCounts {
 pub struct StateAudit {
     fold: Fold,
     counts: StateCounts,
+    /// Runs that were asked for and have not been seen yet.
+    asked: BTreeMap<String, Requested>,
 }
 
 impl StateAudit {
@@ -49,6 +56,9 @@ impl StateAudit {
         let at = |node: String, step, code, expected, got| {
             Some(Diverged { run: receipt.run.clone(), seq: run.evidence.seq, at: Divergence { node, step, code, expected, got } })
         };
+        if let Some((expected, got)) = self.unasked(run)? {
+            return Ok(at(String::new(), None, "state_requested", expected, got));
+        }
         let mut stage = Stage::new(&mut self.fold);
         if let (Some(asked), Some(recorded)) = (&run.asked, &receipt.admission) {
             let found = Admission { requires: find(&mut stage, run, &asked.requires)?, forbids: find(&mut stage, run, &asked.forbids)? };
@@ -57,15 +67,19 @@ impl StateAudit {
             }
         }
         for (index, step) in (0_u32..).zip(&run.evidence.transcript.steps) {
-            let bound_store = run.stores.get(step.target as usize).map_or("", String::as_str);
+            // The replay has just called it there.
+            let Some((bound_store, mut later)) = run.granted(index, step) else {
+                return Ok(at(String::new(), Some(index), "state_read", json!(null), json!({"target": step.target})));
+            };
             let before = stage.mark();
             for (call_index, call) in step.calls.iter().enumerate() {
                 if matches!(&call.answer, Answer::Fault(Fault::Denied(_) | Fault::Limit(_))) {
                     self.counts.refused += 1;
+                    later.passed(&call.request);
                     continue;
                 }
                 let outside = call.request.store().is_some_and(|s| s != bound_store);
-                let held = if outside { None } else { answer_store(&mut stage, &call.request) };
+                let held = if outside { None } else { answer_store(&mut stage, &call.request, &mut later) };
                 match held {
                     Some(answer) if answer == call.answer => self.counts.corroborated += 1,
                     Some(_) if matches!(&call.answer, Answer::Fault(Fault::Unavailable(_))) => self.counts.uncorroborated += 1,
@@ -86,8 +100,23 @@ impl StateAudit {
         if counted != (u64::from(receipt.reads), u64::from(receipt.writes)) {
             return Ok(at(String::new(), None, "state_counts", json!([receipt.reads, receipt.writes]), json!(counted)));
         }
+        for asked in handed_over(&staged)? {
+            self.asked.insert(asked.id()?, asked);
+        }
         self.fold.apply(&staged.writes)?;
         Ok(None)
+    }
+
+    /// What a run that was asked for should have been and what it is, where these differ; a depth that nobody asked for as well.
+    fn unasked(&mut self, run: &Replayed) -> Result<Option<(serde_json::Value, serde_json::Value)>> {
+        let (receipt, depth) = (&run.evidence.receipt, run.evidence.transcript.depth);
+        let got = (depth, &receipt.workflow, &receipt.binding, receipt.input);
+        let Some(asked) = self.asked.remove(&receipt.run) else {
+            return Ok((depth > 0).then(|| (json!(null), json!(got))));
+        };
+        let binding = asked.binding.as_ref().unwrap_or(&receipt.binding);
+        let expected = (asked.depth, &asked.workflow, binding, context_hash(&crate::canonical::object(&asked.payload)?));
+        Ok((expected != got).then(|| (json!(expected), json!(got))))
     }
 
     /// Compares the refolded stores with the stored ones; answers the first difference of each store.
@@ -153,7 +182,7 @@ fn find(stage: &mut Stage<'_, Fold>, run: &Replayed, asked: &[EventMatch]) -> Re
     let mut findings = Vec::with_capacity(asked.len());
     for event in asked {
         let mut found = false;
-        for store in &run.event_stores {
+        for store in run.bound.event_stores() {
             found = found
                 || stage
                     .find_event(store.as_deref(), &event.event, &event.fields)

@@ -26,8 +26,16 @@ pub struct Transcript {
     /// Parameters of the binding.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
+    /// How many requests of other runs led to this one. Left out of a run that nobody asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
     /// One element for each dispatched step, in order.
     pub steps: Vec<Step>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One dispatched step.

@@ -1,14 +1,15 @@
-//! What a side effect may touch: staged host stores, the clock, randomness, and what its binding's rows name outside. Each request is
-//! checked against the step's grants by the sandbox before it reaches this place; nothing here can write to a ledger.
+//! What a side effect may touch: staged host stores, the clock, randomness, what its binding's rows name outside, and what it hands over for
+//! later. Each request is checked against the step's grants by the sandbox before it reaches this place; nothing here can write to a ledger.
 use enact_store::stage::{Stage, StageError};
 use enact_store::state::StateRead;
 use enact_wasm::{Answer, Document, Fault, Host, Request};
 
-use crate::reach::Outside;
+use crate::later::Later;
+use crate::reach::Beyond;
 use crate::sources::{Sources, clock_text};
 
-/// Answers requests about stores; `None` for a request that is about something else.
-pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request) -> Option<Answer> {
+/// Answers requests about stores, and those for later; `None` for a request that is about something else.
+pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request, later: &mut Later<'_>) -> Option<Answer> {
     let answer = match request {
         Request::RegistryRegister { store, key, value } => stage.register(store, key, value).map(Answer::Existing),
         Request::RegistryLookup { store, key } => stage.lookup(store, key).map(Answer::Existing),
@@ -24,18 +25,21 @@ pub fn answer_store<S: StateRead>(stage: &mut Stage<'_, S>, request: &Request) -
             .map(|rows| Answer::Documents(rows.into_iter().map(|(key, version, value)| (key, Document { version, value })).collect())),
         Request::LogAppend { store, value } => stage.append(store, value).map(|()| Answer::Done),
         Request::LogRead { store, from, limit } => stage.read(store, *from, u64::from(*limit)).map(Answer::Records),
+        Request::WorkflowEnqueue { workflow, payload } => return Some(later.enqueue(stage, workflow, payload)),
+        Request::OutboxSend { to, subject, text } => return Some(later.send(stage, to, subject, text)),
         Request::ClockNow
         | Request::RandomBytes { .. }
         | Request::RandomUnique
         | Request::HttpRequest { .. }
         | Request::FilesRead { .. }
         | Request::FilesList { .. }
+        | Request::FilesWrite { .. }
         | Request::WasiSeed => return None,
     };
     Some(answer.unwrap_or_else(|e| Answer::Fault(fault(&e))))
 }
 
-fn fault(error: &StageError) -> Fault {
+pub(crate) fn fault(error: &StageError) -> Fault {
     match error {
         StageError::Invalid(detail) => Fault::Invalid(detail.clone()),
         StageError::Unavailable(detail) => Fault::Unavailable(detail.clone()),
@@ -50,8 +54,10 @@ pub struct World<'a, 'r, S: StateRead> {
     pub store: &'a str,
     /// Time and randomness.
     pub sources: &'a dyn Sources,
-    /// Peers and folders; none where nothing may be touched, such as in a rehearsal.
-    pub outside: Option<Outside<'a>>,
+    /// Peers and folders; none in a rehearsal without rows for them.
+    pub outside: Option<&'a mut dyn Beyond>,
+    /// What is handed over for later.
+    pub later: Later<'a>,
 }
 
 impl<S: StateRead> Host for World<'_, '_, S> {
@@ -59,10 +65,10 @@ impl<S: StateRead> Host for World<'_, '_, S> {
         if request.store().is_some_and(|store| store != self.store) {
             return Answer::Fault(Fault::Denied(format!("store: this step is bound to `{}`", self.store)));
         }
-        if let Some(answer) = answer_store(self.stage, request) {
+        if let Some(answer) = answer_store(self.stage, request, &mut self.later) {
             return answer;
         }
-        if let Request::HttpRequest { .. } | Request::FilesRead { .. } | Request::FilesList { .. } = request {
+        if matches!(request.interface(), "http" | "files") {
             let answer = self.outside.as_mut().and_then(|outside| outside.call(request));
             return answer.unwrap_or_else(|| Answer::Fault(Fault::Unavailable("there is no world outside of a run".to_owned())));
         }
@@ -84,7 +90,8 @@ impl<S: StateRead> Host for World<'_, '_, S> {
     }
 
     fn refused(&mut self, request: &Request, _: &Answer) {
-        if let (Request::HttpRequest { .. }, Some(outside)) = (request, &mut self.outside) {
+        self.later.passed(request);
+        if let (true, Some(outside)) = (request.leaves(), &mut self.outside) {
             outside.passed();
         }
     }

@@ -1,11 +1,13 @@
 //! `enact module test` and `call`: a component tried before anybody admits it. Nothing is recorded.
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::Args;
 use enact_engine::EngineError;
+use enact_engine::admission::rehearsal::Octets;
 use enact_engine::admission::vectors::{limits, once};
-use enact_engine::admission::{Given, Intake, Paths, Vector};
+use enact_engine::admission::{Given, Intake, Paths, SIDE_FILE_BYTES_MAX, Vector};
 use enact_wasm::{Backend, Limits};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +48,10 @@ pub(crate) struct CallArgs {
     /// An interface that is granted; without any, all that it imports.
     #[arg(long = "grant", value_name = "INTERFACE")]
     grants: Vec<String>,
+    /// What there is to reach, in a file: an object with `http`, `files` and `state` as in a vector. Without it stores are empty and nothing is
+    /// outside.
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
     /// Fuel for the call.
     #[arg(long, value_name = "UNITS")]
     fuel: Option<u64>,
@@ -99,12 +105,7 @@ pub(super) fn test(ui: &Ui, global: &Global, args: &TestArgs) -> Result<Exit> {
 
 pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
     let intake = intake(global, &args.module, None, None)?;
-    let imports = enact_wasm::inspect(&intake.bytes).imports;
-    let granted = |import: &String| match import.strip_prefix("enact:capability/") {
-        Some(name) => name.split('@').next().map(str::to_owned),
-        None => import.starts_with("wasi:").then(|| "wasi".to_owned()),
-    };
-    let grants = if args.grants.is_empty() { imports.iter().filter_map(granted).collect() } else { args.grants.clone() };
+    let grants = if args.grants.is_empty() { enact_wasm::inspect(&intake.bytes).grants } else { args.grants.clone() };
     let vector = Vector {
         name: "call".to_owned(),
         capability: args.capability.clone(),
@@ -112,7 +113,7 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
         inputs: inputs(&args.inputs)?,
         store: args.store.clone(),
         grants,
-        ..Vector::default()
+        ..args.world.as_deref().map(world).transpose()?.unwrap_or_default()
     };
     let asked = limits(&intake.manifest.codes, &args.capability);
     let limits = Limits { fuel: args.fuel.unwrap_or(asked.fuel), memory_bytes: args.memory.unwrap_or(asked.memory_bytes), ..asked };
@@ -135,7 +136,7 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
             .iter()
             .map(|(backend, given, micros)| {
                 json!({"engine": backend.name(), "status": given.status, "outputs": given.outputs, "fuel": given.fuel, "micros": micros,
-                       "calls": given.calls, "log": given.log})
+                        "calls": given.calls, "later": given.later, "log": given.log, "files": files(given)})
             })
             .collect();
         ui.document(&document)?;
@@ -151,11 +152,29 @@ fn print(ui: &Ui, backend: Backend, given: &Given, micros: u64) -> Result<()> {
         let (request, answer) = (serde_json::to_string(&call.request)?, serde_json::to_string(&call.answer)?);
         ui.line(format!("{DIM}asked {request}\n   got {answer}{DIM:#}"))?;
     }
+    for (path, content) in files(given) {
+        ui.line(format!("{DIM}holds {path} {content}{DIM:#}"))?;
+    }
+    for asked in &given.later {
+        ui.line(format!("{DIM}for later {}{DIM:#}", serde_json::to_string(asked)?))?;
+    }
     for line in given.log.lines() {
         // What a stranger's program writes may hold anything that a terminal obeys.
         ui.line(format!("{DIM}wrote {}{DIM:#}", line.escape_debug()))?;
     }
     ui.line(serde_json::to_string_pretty(&given.outputs)?)
+}
+
+/// What the folders hold afterwards; what is not text in hexadecimal.
+fn files(given: &Given) -> BTreeMap<&String, Value> {
+    given.files.iter().map(|(path, content)| (path, json!(Octets::of(content)))).collect()
+}
+
+/// The part of a vector that is about what there is to reach.
+fn world(file: &Path) -> Result<Vector> {
+    let too_large = |_| EngineError::FileTooLarge { path: file.to_owned(), bytes_max: SIDE_FILE_BYTES_MAX };
+    let bytes = crate::cmd::read_input(file, usize::try_from(SIDE_FILE_BYTES_MAX).unwrap_or(usize::MAX), too_large)?;
+    Ok(Vector::world(&bytes, &file.display().to_string())?)
 }
 
 fn inputs(text: &str) -> Result<Map<String, Value>> {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::Args;
 use enact_engine::admission::grants::{Grant, Granted, Revocation};
 use enact_engine::workspace::Workspace;
-use enact_flow::artifact::{FileGrant, FileMode, HttpGrant};
+use enact_flow::artifact::{FileGrant, FileMode, HttpGrant, OutboxGrant, WorkflowGrant};
 
 use crate::args::Global;
 use crate::exit::Exit;
@@ -29,7 +29,7 @@ pub(crate) struct GrantArgs {
     module: String,
     #[command(flatten)]
     row: RowArgs,
-    /// An interface that it may ask: registry, table, log, clock, random, wasi; http and files come with their rows.
+    /// An interface that it may ask: registry, table, log, clock, random, wasi; http, files, workflow and outbox come with their rows.
     #[arg(long = "interface", short = 'i', value_name = "INTERFACE")]
     interfaces: Vec<String>,
     /// The store of an entity, or of `*` for every other: ENTITY=STORE.
@@ -42,9 +42,16 @@ pub(crate) struct GrantArgs {
     /// `timeout_ms=N`; or the row as JSON, which can name headers as well.
     #[arg(long, value_name = "PEER", value_parser = peer)]
     http: Vec<HttpGrant>,
-    /// A folder that may be read, below the workspace or absolute, and its name for modules.
-    #[arg(long, value_name = "NAME=PATH", value_parser = folder)]
+    /// A folder, below the workspace or absolute, and its name for modules. It may be read; with `:write` at the end, files in it may be
+    /// written too.
+    #[arg(long, value_name = "NAME=PATH[:write]", value_parser = folder)]
     files: Vec<FileGrant>,
+    /// A workflow that it may ask for, to run later under its own binding or under this one.
+    #[arg(long, value_name = "WF[=RB]", value_parser = workflow)]
+    workflow: Vec<WorkflowGrant>,
+    /// To whom it may write, and from whom that comes: `FROM TO,…`, each an address or `*@DOMAIN`.
+    #[arg(long, value_name = "FROM TO", value_parser = people)]
+    outbox: Vec<OutboxGrant>,
 }
 
 /// What to take back.
@@ -61,6 +68,12 @@ pub(crate) struct RevokeArgs {
     /// A folder by its name for modules.
     #[arg(long, value_name = "NAME")]
     files: Vec<String>,
+    /// A workflow by its code.
+    #[arg(long, value_name = "WF")]
+    workflow: Vec<String>,
+    /// To whom it may write no more, written as it was granted.
+    #[arg(long, value_name = "FROM TO", value_parser = people)]
+    outbox: Vec<OutboxGrant>,
 }
 
 /// Only the shape: whether a row may stand in a binding is decided when it is sealed.
@@ -96,8 +109,26 @@ fn peer(text: &str) -> Result<HttpGrant, String> {
 }
 
 fn folder(text: &str) -> Result<FileGrant, String> {
-    let (name, path) = text.split_once('=').ok_or("write NAME=PATH")?;
-    Ok(FileGrant { name: name.to_owned(), path: path.to_owned(), mode: FileMode::Read })
+    let (name, path) = text.split_once('=').ok_or("write NAME=PATH or NAME=PATH:write")?;
+    let (path, mode) = match path.rsplit_once(':') {
+        Some((path, "write")) => (path, FileMode::Write),
+        Some((path, "read")) => (path, FileMode::Read),
+        Some(_) | None => (path, FileMode::Read),
+    };
+    Ok(FileGrant { name: name.to_owned(), path: path.to_owned(), mode })
+}
+
+fn workflow(text: &str) -> Result<WorkflowGrant, String> {
+    let (workflow, binding) = text.split_once('=').map_or((text, None), |(workflow, binding)| (workflow, Some(binding)));
+    if workflow.is_empty() || binding.is_some_and(str::is_empty) {
+        return Err("write WF_… or WF_…=RB_…".to_owned());
+    }
+    Ok(WorkflowGrant { workflow: workflow.to_owned(), binding: binding.map(str::to_owned) })
+}
+
+fn people(text: &str) -> Result<OutboxGrant, String> {
+    let (from, to) = text.split_once(' ').ok_or("write FROM TO,…")?;
+    Ok(OutboxGrant { from: from.to_owned(), to: to.split(',').map(|to| to.trim().to_owned()).collect() })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -125,6 +156,8 @@ pub(super) fn grant(ui: &Ui, global: &Global, args: &GrantArgs) -> Result<Exit> 
         limits: args.limits.iter().cloned().collect::<BTreeMap<_, _>>(),
         http: args.http.clone(),
         files: args.files.clone(),
+        workflow: args.workflow.clone(),
+        outbox: args.outbox.clone(),
     };
     print(ui, &Workspace::open(&global.workspace)?.grant(&grant)?)
 }
@@ -136,6 +169,8 @@ pub(super) fn revoke(ui: &Ui, global: &Global, args: &RevokeArgs) -> Result<Exit
         interfaces: args.interfaces.clone(),
         http: args.http.clone(),
         files: args.files.clone(),
+        workflow: args.workflow.clone(),
+        outbox: args.outbox.clone(),
     };
     print(ui, &Workspace::open(&global.workspace)?.revoke(&revocation)?)
 }

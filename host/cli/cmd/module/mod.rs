@@ -46,8 +46,8 @@ pub(crate) enum ModuleCommand {
     Diff(compare::DiffArgs),
     /// Show what modules used in the last runs: calls, fuel, time, host calls, refusals, traps.
     Stats(compare::StatsArgs),
-    /// List what modules sent to peers, or may have, and that is in no committed run.
-    Intents,
+    /// List what modules sent to peers or wrote to files, or may have, and that is in no committed run; or dismiss it.
+    Intents(intents::IntentsArgs),
     /// Sign a component with an actor's key: a detached DSSE envelope over its digests.
     Sign(exchange::SignArgs),
     /// Verify such a signature. Exit code 3 when it does not vouch for the file.
@@ -77,7 +77,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &ModuleCommand) -> Result<E
         ModuleCommand::Revoke(args) => grant::revoke(ui, global, args),
         ModuleCommand::Diff(args) => compare::diff(ui, global, args),
         ModuleCommand::Stats(args) => compare::stats(ui, global, args),
-        ModuleCommand::Intents => intents::run(ui, global),
+        ModuleCommand::Intents(args) => intents::run(ui, global, args),
         ModuleCommand::Sign(args) => exchange::sign(ui, global, args),
         ModuleCommand::Verify(args) => exchange::verify(ui, global, args),
         ModuleCommand::Export(args) => exchange::export(ui, global, args),

@@ -58,15 +58,14 @@ pub(crate) struct AccessArgs {
 }
 
 impl AccessArgs {
-    fn registry(&self, place: &str) -> Result<Registry> {
-        let place = Place::parse(place)?;
+    fn registry(&self, place: &Place) -> Result<Registry> {
         let credentials = match (&self.docker_config, std::env::var(USER), std::env::var(PASSWORD)) {
-            (Some(path), _, _) => Credentials::docker(&read(path, SIDE_FILE_BYTES_MAX)?, &place)?,
+            (Some(path), _, _) => Credentials::docker(&read(path, SIDE_FILE_BYTES_MAX)?, place)?,
             (None, Ok(user), Ok(password)) => Credentials::user(user, password),
             (None, Err(_), Err(_)) => Credentials::nobody(),
             (None, _, _) => return Err(Error::Credentials { detail: format!("of {USER} and {PASSWORD} one is not set") }.into()),
         };
-        Ok(Registry::new(place, credentials, self.plain_http)?)
+        Ok(Registry::new(place.clone(), credentials, self.plain_http)?)
     }
 }
 
@@ -76,8 +75,8 @@ fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 }
 
 pub(super) fn push(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit> {
-    let registry = args.access.registry(&args.place)?;
     let place = Place::parse(&args.place)?;
+    let registry = args.access.registry(&place)?;
     let engine = open_any(global)?;
     let mut intake = engine.module_kept(&engine.module_digest(&args.module)?)?;
     if !args.module.starts_with("blake3:") {
@@ -109,8 +108,8 @@ pub(super) fn push(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit> {
 }
 
 pub(super) fn pull(ui: &Ui, args: &PullArgs) -> Result<Exit> {
-    let registry = args.access.registry(&args.place)?;
     let place = Place::parse(&args.place)?;
+    let registry = args.access.registry(&place)?;
     let dir = args.dir.clone().unwrap_or_else(|| PathBuf::from(place.name()));
     super::new::refuse_full(&dir)?;
     let mut bar = None;

@@ -71,7 +71,7 @@ pub(super) fn frame(input: &mut dyn Read, bytes_max: u64) -> std::io::Result<Vec
     if bytes.len() as u64 == len { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Takes from this process what it does not need: large files, core dumps, more memory and time than the bounds say.
+/// Takes from this process what it does not need: large files, core dumps, more memory and time than the bounds say, a life of its own.
 #[cfg(unix)]
 fn confine() {
     use rustix::process::{Resource, Rlimit, setrlimit};
@@ -84,6 +84,9 @@ fn confine() {
         // Standard streams, and what the C library opens to learn about the machine.
         (Resource::Nofile, 16),
     ];
+    // Nobody is left to watch it, or to want its answer, when the one who asked is gone.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     for (resource, max) in limits {
         // A limit that is lower already stays; the parent watches in any case.
         let _ = setrlimit(resource, Rlimit { current: Some(max), maximum: Some(max) });

@@ -1,7 +1,7 @@
 //! What a binding lets a module do: written into the `RB_` artifact and sealed, or not at all.
 use std::collections::BTreeMap;
 
-use enact_flow::artifact::{FileGrant, HttpGrant};
+use enact_flow::artifact::{FileGrant, HttpGrant, OutboxGrant, WorkflowGrant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,10 @@ pub struct Grant {
     pub http: Vec<HttpGrant>,
     /// Folders, beside those that are reached; with each the interface `files`. One of the same name is replaced.
     pub files: Vec<FileGrant>,
+    /// Workflows that may be asked for, beside those that may; with each the interface `workflow`. One of the same name is replaced.
+    pub workflow: Vec<WorkflowGrant>,
+    /// To whom it may write, beside those to whom it may; with each the interface `outbox`. Addresses from one sender are one row.
+    pub outbox: Vec<OutboxGrant>,
 }
 
 /// What is to be taken back of a row of a binding.
@@ -43,11 +47,15 @@ pub struct Revocation {
     pub http: Vec<HttpGrant>,
     /// Folders by name.
     pub files: Vec<String>,
+    /// Workflows by code.
+    pub workflow: Vec<String>,
+    /// Addresses to whom it may write no more, with their sender.
+    pub outbox: Vec<OutboxGrant>,
 }
 
 impl Revocation {
     fn is_everything(&self) -> bool {
-        self.interfaces.is_empty() && self.http.is_empty() && self.files.is_empty()
+        self.interfaces.is_empty() && self.http.is_empty() && self.files.is_empty() && self.workflow.is_empty() && self.outbox.is_empty()
     }
 }
 
@@ -83,7 +91,12 @@ impl Workspace {
                 row.insert("module".to_owned(), json!(module));
             }
             let mut grants = names(row.get("grants"));
-            let reached = [("http", grant.http.is_empty()), ("files", grant.files.is_empty())];
+            let reached = [
+                ("http", grant.http.is_empty()),
+                ("files", grant.files.is_empty()),
+                ("workflow", grant.workflow.is_empty()),
+                ("outbox", grant.outbox.is_empty()),
+            ];
             let reached = reached.into_iter().filter(|(_, none)| !none).map(|(name, _)| name.to_owned());
             for name in grant.interfaces.iter().cloned().chain(reached) {
                 if !grants.contains(&name) {
@@ -108,16 +121,30 @@ impl Workspace {
             }
             put(row, "http", &http);
             put(row, "files", &files);
+            let mut workflow = rows::<WorkflowGrant>(row, "workflow")?;
+            for new in &grant.workflow {
+                workflow.retain(|old| old.workflow != new.workflow);
+                workflow.push(new.clone());
+            }
+            put(row, "workflow", &workflow);
+            let mut outbox = rows::<OutboxGrant>(row, "outbox")?;
+            for new in &grant.outbox {
+                match outbox.iter_mut().find(|old| old.from == new.from) {
+                    Some(old) => old.to.extend(new.to.iter().cloned()),
+                    None => outbox.push(new.clone()),
+                }
+            }
+            put(row, "outbox", &outbox);
             merge(row, "stores", grant.stores.iter().map(|(entity, store)| (entity.clone(), json!(store))));
             merge(row, "limits", grant.limits.iter().map(|(name, limit)| (name.clone(), json!(limit))));
             Ok(())
         })
     }
 
-    /// Takes interfaces, peers and folders back; without any, the capability is refused from now on. With its last row an interface goes too.
+    /// Takes interfaces, peers, folders and workflows back; without any, the capability is refused from now on. With its last row an interface goes too.
     ///
     /// # Errors
-    /// As [`Workspace::grant`]; [`EngineError::NoGrant`] for a peer or a folder that is not granted.
+    /// As [`Workspace::grant`]; [`EngineError::NoGrant`] for a peer, a folder or a workflow that is not granted.
     pub fn revoke(&self, revocation: &Revocation) -> Result<Granted> {
         let Revocation { binding, capability, interfaces, .. } = revocation;
         self.change(binding, capability, |row| {
@@ -133,14 +160,30 @@ impl Workspace {
                 let at = files.iter().position(|row| row.name == *gone);
                 files.remove(at.ok_or_else(|| EngineError::NoGrant { row: format!("the folder `{gone}`") })?);
             }
+            let mut workflow = rows::<WorkflowGrant>(row, "workflow")?;
+            for gone in &revocation.workflow {
+                let at = workflow.iter().position(|row| row.workflow == *gone);
+                workflow.remove(at.ok_or_else(|| EngineError::NoGrant { row: format!("the workflow `{gone}`") })?);
+            }
+            let mut outbox = rows::<OutboxGrant>(row, "outbox")?;
+            for gone in &revocation.outbox {
+                let found = outbox.iter_mut().find(|row| row.from == gone.from && gone.to.is_subset(&row.to));
+                let named = || format!("writing to {} from {}", gone.to.iter().cloned().collect::<Vec<_>>().join(","), gone.from);
+                found.ok_or_else(|| EngineError::NoGrant { row: named() })?.to.retain(|to| !gone.to.contains(to));
+                outbox.retain(|row| !row.to.is_empty());
+            }
             let mut over: Vec<&str> = interfaces.iter().map(String::as_str).collect();
             // An interface that reaches nothing any more is not left granted.
             over.extend((!revocation.http.is_empty() && http.is_empty()).then_some("http"));
             over.extend((!revocation.files.is_empty() && files.is_empty()).then_some("files"));
+            over.extend((!revocation.workflow.is_empty() && workflow.is_empty()).then_some("workflow"));
+            over.extend((!revocation.outbox.is_empty() && outbox.is_empty()).then_some("outbox"));
             let left: Vec<String> = names(row.get("grants")).into_iter().filter(|name| !over.contains(&name.as_str())).collect();
             put(row, "grants", &left);
             put(row, "http", if over.contains(&"http") { &[] } else { http.as_slice() });
             put(row, "files", if over.contains(&"files") { &[] } else { files.as_slice() });
+            put(row, "workflow", if over.contains(&"workflow") { &[] } else { workflow.as_slice() });
+            put(row, "outbox", if over.contains(&"outbox") { &[] } else { outbox.as_slice() });
             Ok(())
         })
     }

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use enact_flow::artifact::{FileGrant, HttpGrant};
 use enact_store::Fold;
-use enact_store::stage::{Stage, StageError};
+use enact_store::stage::{Stage, StageError, Staged};
 use enact_wasm::Host;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EngineError, Result};
-use crate::sources::Sources;
+use crate::later::{Later, Message, Requested, handed_over, messages};
+use crate::reach::Beyond;
+use crate::reach::script::Script;
+pub use crate::reach::script::{Octets, PeerAnswer, PeerResponse};
+use crate::sources::{Sources, time_text};
 use crate::world::World;
 
 /// 2026-01-01T00:00:00Z: a vector that says nothing of time happens then.
@@ -25,6 +30,12 @@ pub struct Scenery {
     pub table: BTreeMap<String, BTreeMap<String, String>>,
     /// Logs: store, records.
     pub log: BTreeMap<String, Vec<String>>,
+    /// What peers answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerAnswer>,
+    /// What folders hold: path as modules write it, content.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Octets>,
     /// What the clock says first, in microseconds since 1970; each question is a microsecond later.
     pub clock: Option<i64>,
 }
@@ -34,6 +45,8 @@ pub struct Rehearsal {
     fold: Fold,
     sources: Scripted,
     began: i64,
+    staged: Staged,
+    outside: Option<Script>,
 }
 
 impl Rehearsal {
@@ -54,13 +67,45 @@ impl Rehearsal {
         fold.apply(&staged.writes)?;
         let began = scenery.clock.unwrap_or(NOON);
         let clock = AtomicI64::new(began);
-        Ok(Self { fold, began, sources: Scripted { clock, seed: enact_core::hash::sha256(name.as_bytes()), drawn: AtomicU64::new(0) } })
+        let sources = Scripted { clock, seed: enact_core::hash::sha256(name.as_bytes()), drawn: AtomicU64::new(0) };
+        Ok(Self { fold, began, sources, staged: Staged::default(), outside: None })
+    }
+
+    /// The same with the peers and folders of the scenery, as far as rows of a binding would let a module reach them. Without any row there
+    /// is nothing outside.
+    ///
+    /// # Errors
+    /// [`EngineError::Vectors`] for rows that cannot be sealed and for peers and files that no run could meet.
+    pub fn reaching(mut self, name: &str, scenery: &Scenery, http: &[HttpGrant], files: &[FileGrant]) -> Result<Self> {
+        let wrong = |detail: String| EngineError::Vectors { what: name.to_owned(), detail };
+        let script = Script::new(http, files, &scenery.peers, &scenery.files).map_err(wrong)?;
+        self.outside = (!http.is_empty() || !files.is_empty()).then_some(script);
+        Ok(self)
+    }
+
+    /// What the folders hold.
+    pub fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.outside.map(Script::into_files).unwrap_or_default()
     }
 
     /// Calls `act` with a host that is bound to `store`, and the microsecond at which this began.
     pub fn with<T>(&mut self, store: &str, act: impl FnOnce(&mut dyn Host, i64) -> T) -> T {
         let mut stage = Stage::new(&mut self.fold);
-        act(&mut World { stage: &mut stage, store, sources: &self.sources, outside: None }, self.began)
+        // A rehearsal is no run, and what it asks for is never started.
+        let at = time_text(self.began);
+        let later = Later::new("rehearsal", &at, 0, 0, None);
+        let outside = self.outside.as_mut().map(|script| -> &mut dyn Beyond { script });
+        let given = act(&mut World { stage: &mut stage, store, sources: &self.sources, outside, later }, self.began);
+        self.staged = stage.staged().clone();
+        given
+    }
+
+    /// What the last call handed over for later: workflows and messages.
+    ///
+    /// # Errors
+    /// [`EngineError::Internal`].
+    pub fn later(&self) -> Result<(Vec<Requested>, Vec<Message>)> {
+        Ok((handed_over(&self.staged)?, messages(&self.staged)?))
     }
 }
 

@@ -2,7 +2,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use enact_wasm::{Backend, EffectCall, HostCall, Kind, Limits, Module, Options, Outcome, Sandbox};
+use enact_flow::artifact::{FileGrant, HttpGrant};
+use enact_wasm::{Backend, CallReport, EffectCall, HostCall, Kind, Limits, Module, Options, Outcome, Request, Sandbox};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -11,6 +12,7 @@ use super::rehearsal::{Rehearsal, Scenery};
 use crate::bound::HOST_CALLS_MAX;
 use crate::embedded::AskedLimits;
 use crate::error::{EngineError, Result};
+use crate::reach::script::{Octets, Script, contents};
 
 /// Most vectors of one module: each is called three times before anything else happens.
 const VECTORS_MAX: usize = 1_000;
@@ -42,7 +44,13 @@ pub struct Vector {
     /// Interfaces granted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<String>,
-    /// What the stores hold before.
+    /// The peers that it may reach, as rows of a binding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
+    /// The folders that it may reach, as rows of a binding; where they would lie is not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileGrant>,
+    /// What stores and folders hold before, and what peers answer.
     #[serde(default)]
     pub state: Scenery,
     /// The status promised, unless a `trap` is.
@@ -54,6 +62,37 @@ pub struct Vector {
     /// The code of the trap promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trap: Option<String>,
+    /// Promised: all that it asks of peers and folders, in order, such as `POST https://…` or `WRITE out/a`; absent when that is not the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Vec<String>>,
+    /// Promised: all that the folders hold afterwards; absent when that is not the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_after: Option<BTreeMap<String, Octets>>,
+    /// The requests for later that are promised, in order; absent when they are not the point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Vec<Asked>>,
+}
+
+/// What a call hands over for later: first the workflows, then the messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Asked {
+    /// A workflow.
+    Workflow {
+        /// The code.
+        workflow: String,
+        /// The payload.
+        payload: Map<String, Value>,
+    },
+    /// A message.
+    Message {
+        /// To whom.
+        to: Vec<String>,
+        /// One line.
+        subject: String,
+        /// Plain text.
+        text: String,
+    },
 }
 
 impl Vectors {
@@ -77,8 +116,36 @@ impl Vectors {
             if !names.insert(&vector.name) {
                 return wrong(format!("`{}` is there twice", vector.name));
             }
+            let Vector { http, files, state, files_after, .. } = vector;
+            let held = Script::new(http, files, &state.peers, &state.files).and_then(|_| files_after.as_ref().map(contents).transpose());
+            if let Err(detail) = held {
+                return wrong(format!("`{}`: {detail}", vector.name));
+            }
         }
         Ok(read)
+    }
+}
+
+impl Vector {
+    /// Reads what there is to reach: an object with `http`, `files` and `state` as in a vector. Strict.
+    ///
+    /// # Errors
+    /// [`EngineError::Json`].
+    pub fn world(bytes: &[u8], what: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct World {
+            #[serde(default)]
+            http: Vec<HttpGrant>,
+            #[serde(default)]
+            files: Vec<FileGrant>,
+            #[serde(default)]
+            state: Scenery,
+        }
+        let json = |detail: String| EngineError::Json { what: what.to_owned(), detail };
+        let value = enact_core::canonical::parse(bytes).map_err(|e| json(e.to_string()))?;
+        let World { http, files, state } = serde_json::from_value(value).map_err(|e| json(e.to_string()))?;
+        Ok(Self { http, files, state, ..Self::default() })
     }
 }
 
@@ -120,6 +187,10 @@ pub struct Given {
     pub fuel: Option<u64>,
     /// What it asked.
     pub calls: Vec<HostCall>,
+    /// What the folders hold afterwards.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What it handed over for later; nothing after a trap.
+    pub later: Vec<Asked>,
     /// What it wrote to the outputs of WASI, up to a bound; kept nowhere else.
     pub log: String,
 }
@@ -161,20 +232,9 @@ pub fn once(bytes: &[u8], vector: &Vector, limits: &Limits, backend: Backend) ->
 /// [`EngineError::Vectors`] for a scenery that cannot be put up or inputs that cannot be sent.
 pub fn call(module: &Module, vector: &Vector, limits: &Limits) -> Result<Given> {
     let inputs = crate::canonical::text(&Value::Object(vector.inputs.clone()))?;
-    let report = match module.kind() {
-        Kind::Transform => module.transform(limits, &vector.capability, &inputs),
-        Kind::SideEffect => Rehearsal::new(&vector.name, &vector.state)?.with(&vector.store, |host, began| {
-            let call = EffectCall {
-                capability: &vector.capability,
-                operation: vector.operation.as_deref().unwrap_or_default(),
-                inputs: &inputs,
-                store: &vector.store,
-                idempotency_key: &vector.name,
-                grants: &vector.grants,
-                now_micros: began,
-            };
-            module.side_effect(limits, &call, host)
-        }),
+    let (report, later, files) = match module.kind() {
+        Kind::Transform => (module.transform(limits, &vector.capability, &inputs), Vec::new(), BTreeMap::new()),
+        Kind::SideEffect => rehearse(module, vector, limits, &inputs)?,
     };
     let (status, outputs) = match report.outcome {
         Outcome::Ok { status, outputs } => match enact_wasm::parse_outputs(&outputs) {
@@ -185,8 +245,35 @@ pub fn call(module: &Module, vector: &Vector, limits: &Limits) -> Result<Given> 
         Outcome::Bound(code) => (format!("inconclusive:{}", code.code()), Map::new()),
         Outcome::Infra(code) => (format!("inconclusive:{}", code.code()), Map::new()),
     };
+    let answered = !status.starts_with("trap:") && !status.starts_with("inconclusive:");
+    let later = if answered { later } else { Vec::new() };
     let log = String::from_utf8_lossy(&report.log).into_owned();
-    Ok(Given { status, outputs, fuel: report.fuel_used, calls: report.host_calls, log })
+    Ok(Given { status, outputs, fuel: report.fuel_used, calls: report.host_calls, later, files, log })
+}
+
+/// Files by their paths.
+type Contents = BTreeMap<String, Vec<u8>>;
+
+/// Calls a side effect in the world of its vector; answers also what it handed over, and what the folders hold then.
+fn rehearse(module: &Module, vector: &Vector, limits: &Limits, inputs: &str) -> Result<(CallReport, Vec<Asked>, Contents)> {
+    let rehearsal = Rehearsal::new(&vector.name, &vector.state)?;
+    let mut rehearsal = rehearsal.reaching(&vector.name, &vector.state, &vector.http, &vector.files)?;
+    let report = rehearsal.with(&vector.store, |host, began| {
+        let call = EffectCall {
+            capability: &vector.capability,
+            operation: vector.operation.as_deref().unwrap_or_default(),
+            inputs,
+            store: &vector.store,
+            idempotency_key: &vector.name,
+            grants: &vector.grants,
+            now_micros: began,
+        };
+        module.side_effect(limits, &call, host)
+    });
+    let (workflows, messages) = rehearsal.later()?;
+    let workflows = workflows.into_iter().map(|asked| Asked::Workflow { workflow: asked.workflow, payload: asked.payload });
+    let messages = messages.into_iter().map(|sent| Asked::Message { to: sent.to, subject: sent.subject, text: sent.text });
+    Ok((report, workflows.chain(messages).collect(), rehearsal.into_files()))
 }
 
 /// Whether a call gave what its vector promises.
@@ -200,9 +287,49 @@ pub fn judge(vector: &Vector, given: &Given) -> Tried {
         Some(format!("promised `{promised}`, got `{}`{}", given.status, shown(&given.outputs)))
     } else {
         let other = vector.outputs.as_ref().filter(|outputs| **outputs != given.outputs);
-        other.map(|outputs| format!("promised{}, got{}", shown(outputs), shown(&given.outputs)))
+        let outputs = other.map(|outputs| format!("promised{}, got{}", shown(outputs), shown(&given.outputs)));
+        let outside = || asks_differ(vector, given).or_else(|| files_differ(vector, given));
+        outputs.or_else(outside).or_else(|| differently_later(vector, given))
     };
     Tried { name: vector.name.clone(), kept: difference.is_none(), difference, fuel: given.fuel }
+}
+
+/// What was asked of the world outside, where that is promised.
+fn asks_differ(vector: &Vector, given: &Given) -> Option<String> {
+    let promised = vector.asks.as_ref()?;
+    let asked: Vec<String> = given.calls.iter().filter_map(|call| asked(&call.request)).collect();
+    let nth = (0..promised.len().max(asked.len())).find(|&nth| promised.get(nth) != asked.get(nth))?;
+    let named = |list: &[String]| list.get(nth).map_or_else(|| "nothing".to_owned(), |asked| format!("`{asked}`"));
+    Some(format!("request {nth}: promised {}, got {}", named(promised), named(&asked)))
+}
+
+/// A request to a peer or a folder, in a line.
+fn asked(request: &Request) -> Option<String> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other requests stay inside")]
+    match request {
+        Request::HttpRequest { method, url, .. } => Some(format!("{method} {url}")),
+        Request::FilesRead { path } => Some(format!("READ {path}")),
+        Request::FilesList { path } => Some(format!("LIST {path}")),
+        Request::FilesWrite { path, .. } => Some(format!("WRITE {path}")),
+        _ => None,
+    }
+}
+
+/// What the folders hold afterwards, where that is promised.
+fn files_differ(vector: &Vector, given: &Given) -> Option<String> {
+    let promised = contents(vector.files_after.as_ref()?).unwrap_or_default();
+    let path = promised.keys().chain(given.files.keys()).find(|path| promised.get(*path) != given.files.get(*path))?;
+    let said = |files: &BTreeMap<String, Vec<u8>>| match files.get(path) {
+        Some(content) => format!("{:?}", String::from_utf8_lossy(content).chars().take(200).collect::<String>()),
+        None => "no file".to_owned(),
+    };
+    Some(format!("`{path}`: promised {}, got {}", said(&promised), said(&given.files)))
+}
+
+fn differently_later(vector: &Vector, given: &Given) -> Option<String> {
+    let promised = vector.later.as_ref().filter(|later| **later != given.later)?;
+    let text = |asked: &[Asked]| serde_json::json!(asked).to_string().chars().take(400).collect::<String>();
+    Some(format!("for later, promised {}, got {}", text(promised), text(&given.later)))
 }
 
 fn shown(outputs: &Map<String, Value>) -> String {

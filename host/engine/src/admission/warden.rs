@@ -130,12 +130,13 @@ impl Warden {
             scope.spawn(move || {
                 let _ = send.send(output.map_or_else(|| Err(std::io::ErrorKind::BrokenPipe.into()), read));
             });
-            let told = watch(&mut child, &answered);
+            let told = watch(&child, &answered);
+            // However it went, nothing is left running: also not what neither answers nor takes what it is given.
+            let _ = child.kill();
             drop(asked.join());
             told
         });
-        // However it went, nothing is left running and no zombie stays.
-        let _ = child.kill();
+        // And no zombie stays.
         let status = child.wait();
         match told {
             Ok(Ok((head, compiled))) => {
@@ -154,9 +155,9 @@ fn read(mut output: impl Read) -> Told {
     Ok((frame(&mut output, HEAD_BYTES_MAX)?, frame(&mut output, COMPILED_BYTES_MAX)?))
 }
 
-/// Waits for the answer and ends the process when it goes over a bound; its pipes close then, and the threads at them end.
+/// Waits for the answer, or until the process goes over a bound; whoever waits ends it then, its pipes close, and the threads at them end.
 /// An answer that took more than a bound allows is none, however fast it came: whether a bound holds is no matter of when somebody looked.
-fn watch(child: &mut Child, answered: &crossbeam_channel::Receiver<Told>) -> Result<Told, (&'static str, String)> {
+fn watch(child: &Child, answered: &crossbeam_channel::Receiver<Told>) -> Result<Told, (&'static str, String)> {
     let begun = Instant::now();
     let (wall, resident_mib) = (bound(WALL_VARIABLE, WALL_SECONDS), bound(RESIDENT_VARIABLE, RESIDENT_MIB));
     loop {
@@ -173,7 +174,6 @@ fn watch(child: &mut Child, answered: &crossbeam_channel::Receiver<Told>) -> Res
             over.then(|| (MEMORY, format!("examining it took more than {resident_mib} MiB of memory")))
         };
         if let Some(over) = over {
-            let _ = child.kill();
             return Err(over);
         }
         if let Some(told) = told {
@@ -196,4 +196,25 @@ fn resident_bytes(pid: u32) -> u64 {
 
 fn ending(status: Option<ExitStatus>) -> String {
     status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn b_32_what_ends_its_answer_and_takes_no_question_is_ended_at_once() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let program = folder.path().join("examiner");
+        std::fs::write(&program, "#!/bin/sh\nexec 1>&-\n/bin/sleep 20 </dev/null\n: > \"$0.late\"\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let warden = Warden { program: program.clone() };
+        // More than a pipe holds.
+        let (code, _) = warden.ask(&Question::Compile { profile: Profile::Strict, pulley: false }, &vec![0; 1 << 20]).unwrap_err();
+        assert_eq!(code, CRASHED);
+        assert!(!program.with_extension("late").exists(), "it was waited for");
+    }
 }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt as _};
-use enact_flow::artifact::FileGrant;
+use enact_flow::artifact::{FileGrant, FileMode};
 use enact_wasm::limits::{BODY_BYTES_MAX, LIST_MAX};
 use enact_wasm::{Answer, Fault};
+
+use super::write;
 
 /// Folders of a workspace that no row may reach into: keys, the ledger, and what decides what runs.
 const OWN: [&str; 5] = ["keys", "ledger", "modules", "protocol", "cache"];
@@ -23,12 +25,12 @@ impl Files<'_> {
     pub(super) fn read(&self, path: &str) -> Result<Answer, Fault> {
         let (folder, rest) = self.place(path)?;
         if rest.is_empty() {
-            return Err(Fault::Invalid("path: it names a folder".to_owned()));
+            return Err(names_folder());
         }
         // Asked before it is opened: opening a pipe would wait for its other end.
         let known = folder.metadata(rest).map_err(|e| failed(&e))?;
         if !known.is_file() {
-            return Err(Fault::Invalid("path: it names no file".to_owned()));
+            return Err(names_no_file());
         }
         let file = folder.open(rest).map_err(|e| failed(&e))?;
         let known = file.metadata().map_err(|e| failed(&e))?;
@@ -52,25 +54,28 @@ impl Files<'_> {
         for entry in listing.map_err(|e| failed(&e))? {
             let entry = entry.map_err(|e| failed(&e))?;
             let name = entry.file_name().into_string().map_err(|_| Fault::Unavailable("a name in the folder is not text".to_owned()))?;
+            if name.starts_with(write::UNFINISHED) {
+                continue;
+            }
             let is_folder = entry.file_type().map_err(|e| failed(&e))?.is_dir();
             names.push(if is_folder { format!("{name}/") } else { name });
             if names.len() > LIST_MAX as usize {
-                return Err(Fault::Limit(format!("the folder has more than {LIST_MAX} names")));
+                return Err(many_names());
             }
         }
         names.sort_unstable();
         Ok(Answer::Records(names))
     }
 
+    /// `files.write`, of a path that [`writable`] has let through. `key` names this one write.
+    pub(super) fn write(&self, path: &str, content: &[u8], replace: bool, key: &str) -> Result<Answer, Fault> {
+        let (folder, rest) = self.place(path)?;
+        write::whole(folder.into(), rest, content, replace, key).map(Answer::Written)
+    }
+
     /// The granted folder and what is left of the path.
     fn place<'p>(&self, path: &'p str) -> Result<(Dir, &'p str), Fault> {
-        let plain = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.bytes().any(|b| b == b'\\' || b.is_ascii_control());
-        if !path.split('/').all(plain) {
-            return Err(Fault::Invalid("path: not plain names with `/` between them".to_owned()));
-        }
-        let (name, rest) = path.split_once('/').unwrap_or((path, ""));
-        let row = self.rows.iter().find(|row| row.name == name);
-        let row = row.ok_or_else(|| Fault::Denied(format!("files: no row names the folder `{name}`")))?;
+        let (row, rest) = row(self.rows, path)?;
         let folder = self.folder(&row.path)?;
         Dir::open_ambient_dir(folder, ambient_authority()).map(|dir| (dir, rest)).map_err(|e| failed(&e))
     }
@@ -92,11 +97,53 @@ impl Files<'_> {
     }
 }
 
+/// The row that a path names, and what is left of the path.
+///
+/// # Errors
+/// [`Fault::Invalid`] for a path that is not plain, [`Fault::Denied`] for a folder that no row names.
+pub(super) fn row<'r, 'p>(rows: &'r [FileGrant], path: &'p str) -> Result<(&'r FileGrant, &'p str), Fault> {
+    let hidden = |segment: &str| segment.bytes().any(|b| b == b'\\' || b.is_ascii_control()) || segment.starts_with(write::UNFINISHED);
+    if !path.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !hidden(segment)) {
+        return Err(Fault::Invalid("path: not plain names with `/` between them".to_owned()));
+    }
+    let (name, rest) = path.split_once('/').unwrap_or((path, ""));
+    let row = rows.iter().find(|row| row.name == name);
+    row.map(|row| (row, rest)).ok_or_else(|| Fault::Denied(format!("files: no row names the folder `{name}`")))
+}
+
+/// Whether a file of this path may be written. Decided without looking at the folder, so that every execution decides alike.
+///
+/// # Errors
+/// As [`row`]; [`Fault::Denied`] for a folder that is for reading.
+pub(super) fn writable(rows: &[FileGrant], path: &str) -> Result<(), Fault> {
+    match row(rows, path)? {
+        (_, "") => Err(names_folder()),
+        (FileGrant { mode: FileMode::Write, .. }, _) => Ok(()),
+        (FileGrant { mode: FileMode::Read, name, .. }, _) => Err(Fault::Denied(format!("files: the folder `{name}` is for reading"))),
+    }
+}
+
+pub(super) fn names_folder() -> Fault {
+    Fault::Invalid("path: it names a folder".to_owned())
+}
+
+pub(super) fn names_no_file() -> Fault {
+    Fault::Invalid("path: it names no file".to_owned())
+}
+
+pub(super) fn through_file() -> Fault {
+    Fault::Invalid("path: it leads through a file".to_owned())
+}
+
+pub(super) fn many_names() -> Fault {
+    Fault::Limit(format!("the folder has more than {LIST_MAX} names"))
+}
+
 /// A failure in words of our own: no path of the machine reaches a guest or a record.
-fn failed(error: &std::io::Error) -> Fault {
+pub(super) fn failed(error: &std::io::Error) -> Fault {
     // How the capability library answers a way out of the folder.
     if error.kind() == std::io::ErrorKind::PermissionDenied {
-        return Fault::Denied("files: it leads out of the folder or may not be read".to_owned());
+        return Fault::Denied("files: it leads out of the folder or is not open to this program".to_owned());
     }
     Fault::Unavailable(format!("files: {}", error.kind()))
 }

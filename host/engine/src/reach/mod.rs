@@ -7,7 +7,9 @@ mod files;
 mod intents;
 mod peer;
 mod policy;
+pub(crate) mod script;
 mod secrets;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,12 +20,13 @@ use cap_std::fs::Dir;
 use enact_core::hash::blob_hash;
 use enact_flow::artifact::{FileGrant, HttpGrant};
 use enact_store::{Begun, Intent, Outbound, StoreError};
+use enact_wasm::limits::FILE_WRITES_MAX;
 use enact_wasm::{Answer, Fault, Request};
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
 
 use crate::sources::{Sources, time_text};
 
-pub use intents::OpenIntent;
+pub use intents::{Dismissal, OpenIntent};
 
 use files::Files;
 use peer::Outgoing;
@@ -33,6 +36,29 @@ use policy::Asked;
 const TIMEOUT_MS: u32 = 5_000;
 /// Left to the guest for what it does with the answer, before the watchdog ends its call.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// What there is outside the ledger, for one call of a side effect.
+pub trait Beyond {
+    /// Answers a request about it; `None` for any other.
+    fn call(&mut self, request: &Request) -> Option<Answer>;
+
+    /// Learns of a request that the sandbox refused.
+    fn passed(&mut self) {}
+}
+
+/// Counts a file that is written.
+fn no_more_files(written: &mut u32) -> Result<(), Fault> {
+    if *written >= FILE_WRITES_MAX {
+        return Err(Fault::Limit(format!("files: {FILE_WRITES_MAX} files were written")));
+    }
+    *written = written.saturating_add(1);
+    Ok(())
+}
+
+/// Whether rows allow a request without headers and body; for measurements.
+pub(crate) fn permitted(rows: &[HttpGrant], method: &str, url: &str) -> bool {
+    policy::permit(rows, Asked { method, url, headers: &[], body: &[] }).is_ok()
+}
 
 /// How one workspace reaches outside.
 pub(crate) struct Reach {
@@ -47,12 +73,21 @@ impl Reach {
     }
 
     /// The file of intents, beside the ledger.
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.workspace.join("ledger").join("outbound.db")
     }
 
+    /// A secret of the workspace.
+    ///
+    /// # Errors
+    /// In words, never its value.
+    pub(crate) fn secret(&self, name: &str) -> Result<String, String> {
+        let dir = Dir::open_ambient_dir(&self.workspace, ambient_authority()).map_err(|e| e.to_string())?;
+        secrets::read(&dir, name).map_err(|fault| if let Fault::Unavailable(why) = fault { why } else { "it cannot be used".to_owned() })
+    }
+
     /// Uses the file of intents, which is made when it is needed first.
-    fn outbound<T>(&self, act: impl FnOnce(&mut Outbound) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn outbound<T>(&self, act: impl FnOnce(&mut Outbound) -> Result<T, StoreError>) -> Result<T, StoreError> {
         // Every change is a transaction: a panic in between leaves nothing half done.
         let mut guard = self.outbound.lock().unwrap_or_else(PoisonError::into_inner);
         let outbound = match guard.take() {
@@ -81,8 +116,10 @@ pub struct Outside<'a> {
     /// The clock that intents are dated by.
     sources: &'a dyn Sources,
     until: Instant,
-    /// Requests so far.
+    /// Requests so far that have an intent.
     asked: u32,
+    /// Writes of files so far.
+    written: u32,
     /// The last request and the key that it carried, when its answer was that it is worth another attempt.
     again: Option<(String, String)>,
     /// Keys whose answers the guest was given.
@@ -101,7 +138,7 @@ impl<'a> Outside<'a> {
         wall: Duration,
     ) -> Self {
         let until = Instant::now() + wall.saturating_sub(MARGIN);
-        Self { reach, http, files, run, key, sources, until, asked: 0, again: None, sent: Vec::new() }
+        Self { reach, http, files, run, key, sources, until, asked: 0, written: 0, again: None, sent: Vec::new() }
     }
 
     /// Keys of the requests that the guest was given an answer to.
@@ -109,28 +146,8 @@ impl<'a> Outside<'a> {
         self.sent
     }
 
-    /// Counts a request that the sandbox refused, so that those after it have the places that they have in the transcript.
-    pub(crate) const fn passed(&mut self) {
-        self.asked = self.asked.saturating_add(1);
-    }
-
-    /// Answers a request about the world outside; `None` for any other.
-    pub(crate) fn call(&mut self, request: &Request) -> Option<Answer> {
-        let files = Files { workspace: &self.reach.workspace, rows: self.files };
-        #[expect(clippy::wildcard_enum_match_arm, reason = "all other requests are answered elsewhere")]
-        let answer = match request {
-            Request::FilesRead { path } => files.read(path),
-            Request::FilesList { path } => files.list(path),
-            Request::HttpRequest { method, url, headers, body } => self.http(request, Asked { method, url, headers, body }),
-            _ => return None,
-        };
-        Some(answer.unwrap_or_else(Answer::Fault))
-    }
-
     fn http(&mut self, request: &Request, asked: Asked<'_>) -> Result<Answer, Fault> {
-        // Counted also when it is refused, so that its place is the same in every execution.
-        let key = format!("{}/{}", self.key, self.asked);
-        self.asked = self.asked.saturating_add(1);
+        let key = self.place();
         let before = self.again.take();
         let permitted = policy::permit(self.http, asked)?;
         let timeout = Duration::from_millis(permitted.grant.timeout_ms.unwrap_or(TIMEOUT_MS).into());
@@ -138,39 +155,59 @@ impl<'a> Outside<'a> {
         if timeout.is_zero() {
             return Err(Fault::Limit("the wall clock of this call is used up".to_owned()));
         }
-        let bytes = serde_json::to_vec(request).map_err(|_| Fault::Invalid("the request cannot be written".to_owned()))?;
-        let hash = blob_hash(&bytes).to_string();
+        let hash = hash(request)?;
         let carried = before.filter(|(earlier, _)| *earlier == hash).map_or_else(|| key.clone(), |(_, carried)| carried);
         let filled = self.secrets(permitted.grant)?;
+        let outgoing = Outgoing {
+            method: asked.method,
+            url: asked.url,
+            headers: headers(asked.headers, &filled.headers, &carried),
+            body: asked.body,
+            private: permitted.grant.private,
+            timeout,
+        };
+        let answer = self.once(key, &permitted.target, &hash, |reach| match peer::send(&reach.names, &outgoing)? {
+            response if filled.leaked(&response) => {
+                Err(Fault::Denied("http: the answer holds a secret of the row; nothing of it is kept".to_owned()))
+            }
+            response => Ok(Answer::Response(response)),
+        })?;
+        if matches!(answer, Answer::Fault(Fault::Unavailable(_))) {
+            self.again = Some((hash, carried));
+        }
+        Ok(answer)
+    }
+
+    fn write(&mut self, request: &Request, path: &str, content: &[u8], replace: bool) -> Result<Answer, Fault> {
+        let key = self.place();
+        files::writable(self.files, path)?;
+        no_more_files(&mut self.written)?;
+        let files = Files { workspace: &self.reach.workspace, rows: self.files };
+        let name = key.clone();
+        self.once(key, &format!("WRITE {path}"), &hash(request)?, |_| files.write(path, content, replace, &name))
+    }
+
+    /// The key of the next request: its place in this call, which is the same in every execution because what is refused counts too.
+    fn place(&mut self) -> String {
+        let key = format!("{}/{}", self.key, self.asked);
+        self.asked = self.asked.saturating_add(1);
+        key
+    }
+
+    /// Does what cannot be taken back, behind an intent, unless an earlier execution has done it: then the answer is the one that was kept.
+    fn once(&mut self, key: String, target: &str, hash: &str, act: impl FnOnce(&Reach) -> Result<Answer, Fault>) -> Result<Answer, Fault> {
         let at = time_text(self.sources.now_micros());
-        let intent = Intent { key: &key, run: self.run, at: &at, target: &permitted.target, request: &hash };
+        let intent = Intent { key: &key, run: self.run, at: &at, target, request: hash };
         let answer = match self.begin(&intent)? {
             Some(kept) => kept,
             None => {
-                let outgoing = Outgoing {
-                    method: asked.method,
-                    url: asked.url,
-                    headers: headers(asked.headers, &filled.headers, &carried),
-                    body: asked.body,
-                    private: permitted.grant.private,
-                    timeout,
-                };
-                let answer = match peer::send(&self.reach.names, &outgoing) {
-                    Ok(response) if filled.leaked(&response) => {
-                        Answer::Fault(Fault::Denied("http: the answer holds a secret of the row; nothing of it is kept".to_owned()))
-                    }
-                    Ok(response) => Answer::Response(response),
-                    Err(fault) => Answer::Fault(fault),
-                };
-                // If it cannot be kept, the intent stays one whose end is unknown, and is not sent again either.
+                let answer = act(self.reach).unwrap_or_else(Answer::Fault);
+                // If it cannot be kept, the intent stays one whose end is unknown, and is not done again either.
                 let kept = serde_json::to_vec(&answer).unwrap_or_default();
                 let _ = self.reach.outbound(|outbound| outbound.answered(&key, &kept));
                 answer
             }
         };
-        if matches!(answer, Answer::Fault(Fault::Unavailable(_))) {
-            self.again = Some((hash, carried));
-        }
         self.sent.push(key);
         Ok(answer)
     }
@@ -178,14 +215,14 @@ impl<'a> Outside<'a> {
     /// Writes the intent down; the answer that was kept, if it was sent before.
     fn begin(&self, intent: &Intent<'_>) -> Result<Option<Answer>, Fault> {
         let begun = self.reach.outbound(|outbound| outbound.begin(intent));
-        match begun.map_err(|_| Fault::Unavailable("the intent could not be written down, so nothing was sent".to_owned()))? {
+        match begun.map_err(|_| Fault::Unavailable("the intent could not be written down, so nothing was done".to_owned()))? {
             Begun::Ours => Ok(None),
             Begun::Answered(kept) => match serde_json::from_slice(&kept) {
                 Ok(answer) => Ok(Some(answer)),
-                Err(_) => Err(Fault::Unavailable("it was sent before, and the answer that was kept cannot be read".to_owned())),
+                Err(_) => Err(Fault::Unavailable("it was done before, and the answer that was kept cannot be read".to_owned())),
             },
-            Begun::Unknown => Err(Fault::Unavailable("it was sent before, and whether it arrived is not known".to_owned())),
-            Begun::Other => Err(Fault::Denied("http: an earlier execution of this run has sent another request in this place".to_owned())),
+            Begun::Unknown => Err(Fault::Unavailable("it was begun before, and how it ended is not known".to_owned())),
+            Begun::Other => Err(Fault::Denied("an earlier execution of this run has asked for something else in this place".to_owned())),
             Begun::Done => Err(Fault::Unavailable("the run is committed already".to_owned())),
         }
     }
@@ -197,6 +234,32 @@ impl<'a> Outside<'a> {
         let dir = Dir::open_ambient_dir(&self.reach.workspace, ambient_authority());
         secrets::fill(&dir.map_err(|_| Fault::Unavailable("the workspace cannot be opened".to_owned()))?, grant)
     }
+}
+
+impl Beyond for Outside<'_> {
+    fn call(&mut self, request: &Request) -> Option<Answer> {
+        let files = Files { workspace: &self.reach.workspace, rows: self.files };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all other requests are answered elsewhere")]
+        let answer = match request {
+            Request::FilesRead { path } => files.read(path),
+            Request::FilesList { path } => files.list(path),
+            Request::FilesWrite { path, content, replace } => self.write(request, path, content, *replace),
+            Request::HttpRequest { method, url, headers, body } => self.http(request, Asked { method, url, headers, body }),
+            _ => return None,
+        };
+        Some(answer.unwrap_or_else(Answer::Fault))
+    }
+
+    /// Counted, so that requests after it have the places that they have in the transcript.
+    fn passed(&mut self) {
+        self.asked = self.asked.saturating_add(1);
+    }
+}
+
+/// By which a request is known again.
+fn hash(request: &Request) -> Result<String, Fault> {
+    let bytes = serde_json::to_vec(request).map_err(|_| Fault::Invalid("the request cannot be written".to_owned()))?;
+    Ok(blob_hash(&bytes).to_string())
 }
 
 /// The guest's headers, the row's, and the key by which a peer knows a repetition.

@@ -42,7 +42,7 @@ pub(super) fn fill(dir: &Dir, grant: &HttpGrant) -> Result<Filled, Fault> {
     Ok(filled)
 }
 
-fn read(dir: &Dir, name: &str) -> Result<String, Fault> {
+pub(super) fn read(dir: &Dir, name: &str) -> Result<String, Fault> {
     let unusable = |why: &str| Fault::Unavailable(format!("secret `{name}`: {why}"));
     if !is_secret_name(name) {
         return Err(unusable("that is no name"));

@@ -131,7 +131,7 @@ fn b_32_a_repeated_execution_is_served_what_was_kept() {
     assert!(matches!(unknown, Some(Answer::Fault(Fault::Unavailable(_)))), "{unknown:?}");
     assert_eq!(peer.heard().len(), 1);
     reach.settle("RUN-1", &again.sent());
-    let left = reach.outbound(|outbound| outbound.unsettled(10)).unwrap();
+    let left = reach.outbound(|outbound| outbound.unsettled(10, false)).unwrap();
     assert_eq!(left.iter().map(|row| (row.key.as_str(), row.state.as_str())).collect::<Vec<_>>(), [("RUN-2/0", "SENDING")]);
 }
 
@@ -150,6 +150,38 @@ fn b_32_another_attempt_at_the_same_carries_the_same_key() {
     let keys: Vec<String> =
         peer.heard().iter().map(|text| text.split("idempotency-key: ").nth(1).unwrap().lines().next().unwrap().to_owned()).collect();
     assert_eq!(keys, ["RUN-1/0", "RUN-1/0", "RUN-1/2"]);
+}
+
+#[test]
+fn b_32_a_file_is_written_once_and_not_at_all_when_that_is_not_known() {
+    let (temp, reach) = reach(vec![Vec::new()]);
+    std::fs::create_dir(temp.path().join("out")).unwrap();
+    let folders: Vec<FileGrant> = serde_json::from_value(json!([{"name": "out", "path": "out", "mode": "write"}])).unwrap();
+    let outside = |run| Outside::new(&reach, &[], &folders, run, run, &*CLOCK, Duration::from_secs(5));
+    let file = |path: &str| std::fs::read_to_string(temp.path().join("out").join(path)).ok();
+    let write = |path: &str| Request::FilesWrite { path: format!("out/{path}"), content: b"x".to_vec(), replace: false };
+    let created = Some(Answer::Written(enact_wasm::Written::Created));
+    assert_eq!((outside("RUN-1").call(&write("a")), file("a")), (created.clone(), Some("x".into())));
+    std::fs::remove_file(temp.path().join("out/a")).unwrap();
+    // Again, and another one in its place.
+    assert_eq!((outside("RUN-1").call(&write("a")), file("a")), (created, None));
+    let other = outside("RUN-1").call(&write("b"));
+    assert!(matches!(other, Some(Answer::Fault(Fault::Denied(_)))), "{other:?}");
+    // One that a crash has cut off: nobody knows, so nothing is done.
+    let hash = hash(&write("c")).unwrap();
+    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash };
+    reach.outbound(|outbound| outbound.begin(&crashed)).unwrap();
+    let unknown = outside("RUN-2").call(&write("c"));
+    assert!(matches!(unknown, Some(Answer::Fault(Fault::Unavailable(_)))), "{unknown:?}");
+    // No intent, no file.
+    reach.outbound.lock().unwrap().take();
+    for name in ["outbound.db", "outbound.db-wal", "outbound.db-shm"] {
+        let _ = std::fs::remove_file(temp.path().join("ledger").join(name));
+    }
+    std::fs::create_dir(temp.path().join("ledger/outbound.db")).unwrap();
+    let unwritten = outside("RUN-3").call(&write("d"));
+    assert!(matches!(unwritten, Some(Answer::Fault(Fault::Unavailable(_)))), "{unwritten:?}");
+    assert_eq!(std::fs::read_dir(temp.path().join("out")).unwrap().count(), 0);
 }
 
 #[test]
