@@ -1,10 +1,9 @@
 //! A full disk and a read-only file system, for real: a small file system of our own in a namespace of our own.
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Ran, Scratch, person, ran};
+use crate::support::{Ran, Scratch, namespace, person, ran};
 
 /// Mounts, fills, frees and protects a file system of 8 MiB, and keeps what `enact` said at each stage under `$OUT`.
 const SCRIPT: &str = r#"
@@ -38,21 +37,11 @@ fn error(ran: &Ran) -> Value {
 
 #[test]
 fn a_full_disk_and_a_read_only_one_are_named_and_lose_nothing() {
-    let namespace = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script]);
-        command
-    };
-    if !namespace("true").output().is_ok_and(|made| made.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "this machine allows no mount namespace");
-        println!("did not run: this machine allows no mount namespace");
-        return;
-    }
+    let Some(mut script) = namespace(SCRIPT) else { return };
     let scratch = Scratch::new();
     for name in ["ann", "bob", "cid"] {
         scratch.file(&format!("{name}.json"), &person(name).to_string());
     }
-    let mut script = namespace(SCRIPT);
     script.env("ENACT", env!("CARGO_BIN_EXE_enact")).env("OUT", scratch.path()).env_remove("ENACT_WORKSPACE").env("NO_COLOR", "1");
     ran(&script.output().unwrap()).exits(0);
     let step = |name: &str| step(scratch.path(), name);

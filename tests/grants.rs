@@ -62,14 +62,18 @@ fn b_32_peers_and_folders_are_granted_and_taken_back_row_by_row() {
 }
 
 #[test]
-fn b_32_a_row_in_json_names_headers_and_an_interface_goes_with_its_rows() {
+fn b_32_a_row_in_json_names_headers_a_folder_its_mode_and_an_interface_goes_with_its_rows() {
     let peer = Peer::new(|_, stream| say(stream, "200 OK", "", b"x"));
     let scratch = workspace_around(&guest::asks(&asks(&peer)), &json!(["http", "files"]), json!({}));
     let whole = json!({"scheme": "https", "host": "api.example.org", "port": 443, "methods": ["POST"], "path_prefix": "/v1/",
                        "headers": {"authorization": "Bearer {{secret:TOKEN}}"}});
     module(&scratch, &["grant", "asker"], &["--http", &whole.to_string()]).exits(0);
     assert_eq!(row(&scratch)["http"], json!([whole]));
-    module(&scratch, &["revoke"], &["--interface", "http"]).exits(0);
+    module(&scratch, &["grant", "asker"], &["--files", "in=data/a:b", "--files", "out=data/out:write", "--files", "in2=x:read"]).exits(0);
+    let folder = |name, path, mode| json!({"name": name, "path": path, "mode": mode});
+    let folders = [folder("in", "data/a:b", "read"), folder("out", "data/out", "write"), folder("in2", "x", "read")];
+    assert_eq!(row(&scratch)["files"], json!(folders));
+    module(&scratch, &["revoke"], &["--interface", "http", "--interface", "files"]).exits(0);
     assert_eq!((&row(&scratch)["http"], &row(&scratch)["grants"]), (&Value::Null, &Value::Null));
 }
 

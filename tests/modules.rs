@@ -66,6 +66,15 @@ fn p_06_a_module_is_examined_proposed_examined_again_ratified_and_only_then_boun
     let grant = ["module", "grant", "shout", "--binding", BINDING, "--capability", ID, "--json"];
     assert_eq!(code(&scratch.enact(&grant).exits(1)), "module_unknown");
     assert_eq!(code(&scratch.enact(&["module", "ratify", "shout", "--as", "ada", "--json"]).exits(3)), "authority_distinct");
+    // Another examination must find the same: here somebody has put other promises beside the file.
+    let kept = std::fs::read_dir(scratch.workspace().join("modules")).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.into_iter().find(|path| path.to_string_lossy().ends_with("vectors.json")).unwrap();
+    let vectors = std::fs::read_to_string(&kept).unwrap();
+    std::fs::write(&kept, vectors.replace(r#""any""#, r#""other""#)).unwrap();
+    let before = entries(&scratch);
+    assert_eq!(code(&scratch.enact(&["module", "ratify", "shout", "--as", "bo", "--json"]).exits(3)), "admission_differs");
+    assert_eq!(entries(&scratch), before);
+    std::fs::write(&kept, vectors).unwrap();
     let record = scratch.enact(&["module", "ratify", "shout", "--as", "bo", "--json"]).exits(0).json();
     assert_eq!(record["records"][0]["decided"], "AM_MODULE_V0#another_steward_ratifies");
     scratch.enact(&grant).exits(0);
@@ -383,6 +392,9 @@ fn p_06_stats_say_what_each_module_used() {
         shown["receipt"]["fuel_used"].as_str().unwrap().parse::<u64>().unwrap()
     };
     assert_eq!(total, fuel(0) + fuel(1), "what the receipts say");
+    let one = scratch.enact(&["module", "stats", "registry", "--json"]).exits(0).json();
+    let only: Vec<&String> = one["modules"].as_object().unwrap().keys().collect();
+    assert_eq!(only, [names["registry"].as_str().unwrap()], "one module and no other");
 }
 
 #[test]

@@ -210,3 +210,43 @@ fn first_child(parent: u32) -> u32 {
     }
     panic!("{parent} started nothing");
 }
+
+/// B-32: whoever examines is not left to itself when the one who asked is killed. Its question never ends here, so it would wait for ever.
+#[test]
+#[cfg(target_os = "linux")]
+fn b_32_an_examination_ends_with_the_one_who_asked_for_it() {
+    use std::io::{BufRead as _, BufReader};
+
+    let scratch = Scratch::new();
+    let program = scratch.command().get_program().to_owned();
+    // A shell gives what runs in the background no standard input, unless it is named.
+    let mut asking = std::process::Command::new("/bin/sh")
+        .args(["-c", "exec 3<&0; \"$0\" __admit <&3 >/dev/null & echo $!; wait"])
+        .arg(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let open = asking.stdin.take();
+    let mut line = String::new();
+    BufReader::new(asking.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let of = format!("/proc/{}", line.trim());
+    let until = |done: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !done() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        done()
+    };
+    // What it does after it has tied itself to its parent.
+    let confined = || {
+        let limits = std::fs::read_to_string(format!("{of}/limits")).unwrap_or_default();
+        limits.lines().any(|line| line.starts_with("Max open files") && line.split_whitespace().nth(3) == Some("16"))
+    };
+    assert!(until(&confined), "it does not run");
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    let gone = || !std::fs::read_to_string(format!("{of}/status")).is_ok_and(|status| !status.contains("State:\tZ"));
+    assert!(until(&gone), "it lives on");
+    drop(open);
+}

@@ -1,7 +1,7 @@
 //! One flipped bit anywhere in the stored ledger, trace, transcript or module is found and named (B-30, P-26).
 use rusqlite::params;
 
-use crate::support::{Scratch, ran};
+use crate::support::{Scratch, ran, reseal};
 
 /// A workspace with three runs, the middle one to be tampered with.
 fn three_runs() -> Scratch {
@@ -225,7 +225,7 @@ pub(crate) struct Parts {
 /// Rewrites parts of one run and makes the receipts, the chain, the tree and the head fit again: what a forger with the database
 /// but without the signing key can do. Answers the run's id.
 pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) -> String {
-    use enact_core::entry::{Draft, Entry, Head, seal};
+    use enact_core::entry::Entry;
     use enact_core::hash::{blob_hash, context_hash};
     let sql = scratch.sql();
     let text = |column: &str| -> String {
@@ -253,27 +253,13 @@ pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) 
     new.receipt["output"] = context_hash(new.output.as_bytes()).to_string().into();
     new.receipt["trace"] = blob_hash(new.trace.as_bytes()).to_string().into();
     new.receipt["transcript"] = blob_hash(new.transcript.as_bytes()).to_string().into();
-    let size: i64 = sql.query_row("SELECT count(*) FROM entries", [], |r| r.get(0)).unwrap();
-    let mut head = Head::empty();
-    for at in 0..size {
-        let bytes: Vec<u8> = sql.query_row("SELECT bytes FROM entries WHERE seq = ?1", [at], |r| r.get(0)).unwrap();
-        let mut entry = Entry::parse(&bytes).unwrap();
-        if at == seq {
+    reseal(scratch, &|at, entry| {
+        if i64::try_from(at) == Ok(seq) {
             entry.records[0].payload = new.receipt.clone();
         }
-        let origin = entry.origin.clone();
-        let draft = Draft { protocol: entry.protocol, at: entry.at, records: entry.records, local: entry.local };
-        let sealed = seal(&head, &origin, draft).unwrap();
-        sql.execute("UPDATE entries SET bytes = ?1, leaf = ?2 WHERE seq = ?3", params![sealed.bytes, sealed.leaf.as_slice(), at]).unwrap();
-        head = sealed.head;
-    }
-    sql.execute(
-        "UPDATE head SET entry_hash = ?1, root = ?2, frontier = ?3",
-        params![head.entry_hash.map(|h| h.to_string()), head.root().as_slice(), head.frontier.to_bytes()],
-    )
-    .unwrap();
+    });
     // Chain and tree are consistent in themselves again; the signed checkpoint is not of this tree.
     let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
-    assert_eq!(verify["findings"][0]["code"], "checkpoint_root", "{verify}");
+    assert!(verify["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == "checkpoint_root"), "{verify}");
     sql.query_row("SELECT run_id FROM runs WHERE seq = ?1", [seq], |r| r.get(0)).unwrap()
 }

@@ -2,6 +2,8 @@
 //! and nothing is sent twice (issue 6).
 pub(crate) mod guest;
 pub(crate) mod peer;
+mod vectors;
+mod write;
 
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -196,6 +198,8 @@ fn b_32_an_interface_that_is_not_granted_is_denied_whatever_the_module_imports()
     let scratch = workspace(&guests, &json!(["registry"]), json!({"grants": ["registry"]}));
     let (letters, calls) = run(&scratch);
     each(&asks, &letters, &calls);
+    let named: Vec<&Value> = calls[..2].iter().map(|call| &call["answer"]["value"]["denied"]).collect();
+    assert_eq!(json!(named), json!(["http", "files"]), "denied by the grant, before any row is looked at");
     assert_eq!(peer.heard().len(), 0);
     assert_eq!(scratch.enact(&["audit", "--all", "--json"]).exits(0).json()["replayed"], 1);
     // Rows for an interface that is not granted are not sealed.
@@ -206,6 +210,20 @@ fn b_32_an_interface_that_is_not_granted_is_denied_whatever_the_module_imports()
     opened.write_artifact("RB_HOSTILE_0_V0", binding.to_string().as_bytes()).unwrap();
     let error = scratch.enact(&["protocol", "seal", "--json"]);
     assert!(error.code != 0 && error.out.contains("grant_not_needed"), "{error:?}");
+}
+
+#[test]
+fn p_21_the_time_of_a_call_is_the_bindings_and_bounds_its_requests() {
+    let peer = Peer::new(|_, _| thread::sleep(Duration::from_secs(60)));
+    let mut slow = row(peer.port, "/");
+    slow["timeout_ms"] = json!(60_000);
+    let granted = json!({"grants": ["http"], "http": [slow], "limits": {"wall_ms": 1_000}});
+    let scratch = workspace(&[get(peer.url("/"))], &json!(["http"]), granted);
+    let (letters, calls) = run(&scratch);
+    assert_eq!(letters, "u");
+    let said = calls[0]["answer"]["value"]["unavailable"].as_str().unwrap();
+    let given: u64 = said.split(' ').find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    assert!(given <= 500, "the guest is left no time for the answer: {said}");
 }
 
 #[test]
@@ -282,7 +300,7 @@ fn b_32_what_was_sent_is_not_sent_again_when_another_run_got_in_the_way() {
 }
 
 #[test]
-fn b_32_what_a_crash_left_unknown_is_listed() {
+fn b_32_what_a_crash_left_unknown_is_listed_until_a_person_has_looked_into_it() {
     let (arrived, arrival) = mpsc::channel();
     let peer = Peer::new(move |_, _| {
         let _ = arrived.send(());
@@ -300,4 +318,18 @@ fn b_32_what_a_crash_left_unknown_is_listed() {
     assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
     assert_eq!((&open[0]["state"], &open[0]["committed"]), (&"SENDING".into(), &false.into()), "{open}");
     assert_eq!(open[0]["target"], format!("GET http://127.0.0.1:{}/a", peer.port));
+    // A person looks into it, and says so once.
+    let intents = |more: &[&str]| scratch.enact(&[&["module", "intents"], more, &["--json"]].concat());
+    let key = open[0]["key"].as_str().unwrap();
+    for (wrong, code) in [(vec!["--dismiss", key], 2), (vec!["--reason", "why"], 2), (vec!["--dismiss", key, "--reason", " "], 2)] {
+        intents(&wrong).exits(code);
+    }
+    let unknown = intents(&["--dismiss", key, "run-0/0/0", "--reason", "the peer has no such request"]).exits(1);
+    assert_eq!(unknown.json()["error"]["code"], "no_intent", "{unknown:?}");
+    assert_eq!(intents(&[]).exits(0).json(), open, "one unknown key, and none is dismissed");
+    let dismissed = intents(&["--dismiss", key, "--reason", "the peer has no such request"]).exits(0).json();
+    assert_eq!(dismissed[0]["dismissed"]["reason"], "the peer has no such request", "{dismissed}");
+    assert!(dismissed[0]["dismissed"]["at"].as_str().is_some_and(|at| at.starts_with("20")), "{dismissed}");
+    assert_eq!((intents(&[]).exits(0).json(), intents(&["--all"]).exits(0).json()), (json!([]), dismissed));
+    assert_eq!(intents(&["--dismiss", key, "--reason", "again"]).exits(1).json()["error"]["code"], "no_intent");
 }
