@@ -318,6 +318,34 @@ fn p_21_the_hosts_bound_on_requests_and_time_is_the_bindings_when_it_is_lower() 
 }
 
 #[test]
+fn p_32_nobody_is_accused_of_what_a_run_before_wrote_that_cannot_be_executed_again() {
+    let scratch = governed();
+    let mut other = enact_engine::embedded::modules().find(|(name, _)| *name == "registry").unwrap().1.to_vec();
+    // A custom section: another module that does the same.
+    other.extend(b"\0\x04\x03new");
+    let path = folder(&scratch, "other", &other, &[]);
+    add(&scratch, &path, &["--ratify-as", "bo"]).exits(0);
+    let grant = |module: &str| {
+        scratch.enact(&["module", "grant", module, "--binding", BINDING, "--capability", "CS_REGISTRY_V0", "--json"]).exits(0);
+    };
+    grant("other");
+    scratch.register("jane");
+    grant("registry");
+    // She is there by now.
+    scratch.register("jane");
+    let audit = || scratch.enact(&["audit", "--all", "--state", "--json"]);
+    assert_eq!(audit().exits(0).json()["replayed"], 2);
+    let names: Value = serde_json::from_slice(&std::fs::read(scratch.workspace().join("modules/names.json")).unwrap()).unwrap();
+    let digest = names["other"].as_str().unwrap().trim_start_matches("blake3:");
+    std::fs::remove_file(scratch.workspace().join(format!("modules/{digest}.wasm"))).unwrap();
+    let report = audit().exits(3).json();
+    assert_eq!((&report["verdict"], &report["replayed"], &report["diverged"]), (&"INCONCLUSIVE".into(), &1.into(), &json!([])));
+    assert_eq!(report["inconclusive"][0]["code"], "module_missing");
+    let unread = "recorded reads of 1 runs after the first that could not be applied";
+    assert!(report["not_checked"].as_array().unwrap().contains(&unread.into()), "{report}");
+}
+
+#[test]
 fn p_32_a_swap_names_the_first_difference_of_each_past_run_and_writes_nothing() {
     let scratch = governed();
     scratch.register("jane");

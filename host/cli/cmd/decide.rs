@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use enact_core::govern::decision::Verdict;
 use enact_engine::govern::{DecideOptions, DecisionReport, Outcome};
 
-use super::{open_any, open_read};
+use super::{open_for, open_read};
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
@@ -72,7 +72,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(ui: &Ui, global: &Global, args: &DecideArgs) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_for(global, args.jobs)?;
     let options = DecideOptions {
         verdict: if args.reject { Verdict::Rejected } else { Verdict::Carried },
         execute: !args.no_execute,

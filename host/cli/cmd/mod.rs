@@ -33,6 +33,7 @@ pub(crate) mod view;
 pub(crate) mod work;
 
 use std::io::Read as _;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::Result;
@@ -66,7 +67,12 @@ pub(crate) fn open_read(global: &Global) -> Result<Engine> {
 
 /// Opens the workspace; its ledger need not exist yet.
 pub(crate) fn open_any(global: &Global) -> Result<Engine> {
-    Ok(Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?)
+    open_for(global, NonZeroUsize::MIN)
+}
+
+/// The same for so many threads, each of which may be in a call of a module.
+pub(crate) fn open_for(global: &Global, threads: NonZeroUsize) -> Result<Engine> {
+    Ok(Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::for_threads(threads))?)
 }
 
 /// The evidence of a run by id or by the number of its entry, checked against the ledger.

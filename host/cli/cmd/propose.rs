@@ -127,7 +127,7 @@ fn run_each(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
             count += 1;
         }
     }
-    let engine = Engine::open(Workspace::open(&global.workspace)?, &EngineOptions::default())?;
+    let engine = super::open_for(global, args.jobs)?;
     let mut lines = proposal.lines()?;
     let bar = ui.bar(count, "proposals");
     let stream = Stream { jobs: args.jobs, group: GROUP_MAX, sign: true };

@@ -54,8 +54,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 pub(crate) fn run(ui: &Ui, global: &Global, args: &RunArgs) -> Result<Exit> {
     let payload = args.payload.as_deref().map(read_payload).transpose()?;
     let workspace = open_or_create(ui, global)?;
-    let jobs = u32::try_from(args.jobs.get()).unwrap_or(u32::MAX);
-    let engine = Engine::open(workspace, &EngineOptions { calls_max: jobs.max(2), ..EngineOptions::default() })?;
+    let engine = Engine::open(workspace, &EngineOptions::for_threads(args.jobs))?;
     let request = RunRequest {
         workflow: args.workflow.clone(),
         payload: Value::Null,

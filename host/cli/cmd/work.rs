@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use enact_engine::queue::{StopSign, WorkEvent, WorkOptions};
 
-use super::open_any;
+use super::open_for;
 use crate::args::Global;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
@@ -47,7 +47,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &WorkArgs) -> Result<Exit> {
     static STOP: StopSign = StopSign::new();
     let counts: Arc<Mutex<BTreeMap<&'static str, u64>>> = Arc::default();
     listen(Arc::clone(&counts), ui.json(), &STOP)?;
-    let engine = open_any(global)?;
+    let engine = open_for(global, args.workers)?;
     let options = WorkOptions {
         actor: args.by.clone(),
         workers: args.workers,

@@ -496,8 +496,8 @@ fn engine(dir: &Path, steps: usize, workers: usize) -> Result<(Engine, Scratch)>
         workspace.write_artifact(code, artifact.to_string().as_bytes())?;
     }
     workspace.seal()?;
-    let calls_max = u32::try_from(workers).unwrap_or(u32::MAX).saturating_add(1);
-    Ok((Engine::open(workspace, &EngineOptions { calls_max, ..EngineOptions::default() })?, scratch))
+    let threads = NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN);
+    Ok((Engine::open(workspace, &EngineOptions::for_threads(threads))?, scratch))
 }
 
 /// A workflow of `steps` contracts of one pure step each, every one fed by the one before.

@@ -3,6 +3,7 @@
 //! A run is optimistic: it reads, stages its writes, and its commit validates what it read. Where that no longer holds,
 //! nothing was committed and the run is executed again; what it has sent outside is not sent again, but answered as it was.
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ed25519_dalek::SigningKey;
@@ -57,6 +58,16 @@ pub struct EngineOptions {
     pub calls_max: u32,
     /// Open without the right to write.
     pub read_only: bool,
+}
+
+impl EngineOptions {
+    /// For so many threads that call modules, beside one that commits.
+    #[must_use]
+    pub fn for_threads(threads: NonZeroUsize) -> Self {
+        let own = Self::default();
+        let calls = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
+        Self { calls_max: own.calls_max.max(calls), ..own }
+    }
 }
 
 impl Default for EngineOptions {

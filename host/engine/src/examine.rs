@@ -67,6 +67,7 @@ impl Engine {
         let mut state = options.state.then(StateAudit::default);
         let mut failed: BTreeMap<u64, ()> = BTreeMap::new();
         let mut governed: BTreeSet<u64> = BTreeSet::new();
+        let mut unread: u64 = 0;
         let jobs = u32::try_from(options.jobs.get()).unwrap_or(1);
         for (pass, backend) in options.backends.iter().enumerate() {
             let auditor = Auditor::new(self, *backend, jobs)?;
@@ -78,11 +79,14 @@ impl Engine {
                     Verdict::Replayed(replayed) => {
                         report.fuel_not_compared += u64::from(!replayed.fuel_compared);
                         report.wasi_calls += replayed.wasi_calls;
-                        if let Some(state) = state.as_mut()
-                            && let Some(diverged) = state.apply(&replayed)?
-                        {
-                            failed.insert(seq, ());
-                            report.diverged.push(diverged);
+                        if let Some(state) = state.as_mut() {
+                            // What a run wrote that could not be applied is missing from then on: no later one is accused of it.
+                            if !failed.is_empty() {
+                                unread += 1;
+                            } else if let Some(diverged) = state.apply(&replayed)? {
+                                failed.insert(seq, ());
+                                report.diverged.push(diverged);
+                            }
                         }
                     }
                     Verdict::NoRun => {
@@ -115,6 +119,9 @@ impl Engine {
                 report.diverged.extend(located);
             } else {
                 report.not_checked.push("the stored tables against the refolded ones: not every run could be applied".to_owned());
+            }
+            if unread > 0 {
+                report.not_checked.push(format!("recorded reads of {unread} runs after the first that could not be applied"));
             }
             report.state = Some(state.counts());
         } else {

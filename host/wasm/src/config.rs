@@ -95,13 +95,14 @@ fn configure(backend: Backend, calls: u32) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
+/// Slots for `calls` calls of the largest components at once: address space, no memory. A call that others kept from its slots would end for
+/// want of them on one machine and not on another.
 fn pool(calls: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
-        // Most components have one core instance, one memory and one table; the totals are for some large ones beside them.
-        .total_core_instances(calls.saturating_mul(4).max(POOL_CORE_INSTANCES_PER_CALL))
-        .total_memories(calls.max(POOL_MEMORIES_PER_CALL))
-        .total_tables(calls.saturating_mul(2).max(POOL_TABLES_PER_CALL))
+        .total_core_instances(calls.saturating_mul(POOL_CORE_INSTANCES_PER_CALL))
+        .total_memories(calls.saturating_mul(POOL_MEMORIES_PER_CALL))
+        .total_tables(calls.saturating_mul(POOL_TABLES_PER_CALL))
         .max_core_instances_per_component(POOL_CORE_INSTANCES_PER_CALL)
         .max_memories_per_component(POOL_MEMORIES_PER_CALL)
         .max_tables_per_component(POOL_TABLES_PER_CALL)
@@ -112,7 +113,8 @@ fn pool(calls: u32) -> PoolingAllocationConfig {
         .table_elements(usize::try_from(TABLE_ELEMENTS_MAX).unwrap_or(usize::MAX))
         .linear_memory_keep_resident(POOL_KEEP_RESIDENT_BYTES)
         .table_keep_resident(POOL_KEEP_RESIDENT_BYTES)
-        // Where the kernel can tell the touched pages, only those are reset.
-        .pagemap_scan(Enabled::Auto);
+        // Asking the kernel which pages were touched is faster, and passes over those that are swapped out or being moved at that moment: what
+        // one call left in them would be there for the next.
+        .pagemap_scan(Enabled::No);
     pool
 }

@@ -181,7 +181,7 @@ pub const POOL_TABLES_PER_CALL: u32 = 32;
 /// Runtime metadata of one component or core instance; interpreters with thousands of functions need megabytes.
 pub const POOL_INSTANCE_BYTES: usize = 8 << 20;
 /// Memory that a slot keeps between calls: the working set of a small guest, so that reuse costs a `memset` and no system call.
-pub const POOL_KEEP_RESIDENT_BYTES: usize = 256 << 10;
+pub const POOL_KEEP_RESIDENT_BYTES: usize = 128 << 10;
 /// Calls at once when the options do not say: more than the cores of a small machine, and a pool that costs little to reserve.
 pub const CONCURRENT_CALLS_DEFAULT: u32 = 16;
 /// Above this the pool would reserve more address space than a 47-bit process has.

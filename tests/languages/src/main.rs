@@ -83,8 +83,8 @@ impl Places {
     fn enact(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(&self.enact).args(arguments).env_remove("ENACT_WORKSPACE").output();
         let output = output.with_context(|| format!("cannot run {}; build it first", self.enact.display()))?;
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "enact {} ended with {}: {errors}", arguments.join(" "), output.status);
-        Ok(String::from_utf8(output.stdout)?)
+        let (printed, errors) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "enact {} ended with {}: {printed}{errors}", arguments.join(" "), output.status);
+        Ok(printed)
     }
 }

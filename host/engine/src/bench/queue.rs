@@ -185,8 +185,7 @@ fn workspace(dir: &Path, bench: &QueueBench) -> Result<(Engine, Scratch)> {
         workspace.write_artifact(artifact["code"].as_str().unwrap_or_default(), artifact.to_string().as_bytes())?;
     }
     workspace.seal()?;
-    let calls_max = u32::try_from(bench.workers.get()).unwrap_or(u32::MAX).saturating_add(1);
-    let engine = Engine::open(workspace, &EngineOptions { calls_max, ..EngineOptions::default() })?;
+    let engine = Engine::open(workspace, &EngineOptions::for_threads(bench.workers))?;
     engine.found(ACTOR, &["registrar".to_owned()])?;
     engine.grant(ACTOR, ACTOR, Held::Role(ROLE), None)?;
     said(&engine, (0..POINTS).map(point))?;

@@ -1,10 +1,13 @@
 //! Side effects: what is granted, bounded, recorded and replayed.
 use std::collections::BTreeMap;
 
-use enact_wasm::{Answer, Document, EffectCall, Fault, Host, HostCall, Limits, Module, Options, OutcomeClass, Replay, Request, Sandbox};
+use enact_wasm::limits::STANDARD;
+use enact_wasm::{
+    Answer, Document, EffectCall, Fault, Host, HostCall, Limits, Module, Options, OutcomeClass, Profile, Replay, Request, Sandbox,
+};
 
 use super::guests::echo;
-use super::support::{LIMITS, NATIVE, PULLEY, admit, effect, side_effect};
+use super::support::{LIMITS, NATIVE, PULLEY, admit, binary, effect, side_effect, side_effect_text};
 
 /// Registers the inputs as key and value, then appends the inputs, then answers them.
 const REGISTERS: &str = "
@@ -174,6 +177,37 @@ fn p_21_no_free_slot_is_infrastructure() {
     effect(&module, "{}", &["registry"], &mut host);
     assert_eq!(host.1, Some("pool_full"));
     assert_eq!(outputs(&effect(&module, "{}", &["registry", "log"], &mut Memory::default())), "00");
+}
+
+#[test]
+fn p_21_each_of_two_calls_at_once_has_the_slots_of_the_largest_component() {
+    struct Beside(Module, Option<&'static str>);
+    impl Host for Beside {
+        fn call(&mut self, _: &Request) -> Answer {
+            self.1 = Some(effect(&self.0, "{}", &[], &mut Memory::default()).outcome.code());
+            Answer::Existing(None)
+        }
+    }
+    let sandbox = Sandbox::new(&Options { max_concurrent_calls: 2, ..Options::default() }).unwrap();
+    let large: String = (2..=STANDARD.memories)
+        .map(|nth| format!("(core module $m{nth} (memory 1) (table 1 funcref)) (core instance $i{nth} (instantiate $m{nth}))"))
+        .collect();
+    let text = side_effect_text("", REGISTERS).replacen("(component", &format!("(component {large}"), 1);
+    let module = sandbox.admit(&binary(&text), Profile::Standard).unwrap();
+    let mut host = Beside(module.clone(), None);
+    assert_eq!(outputs(&effect(&module, "{}", &["registry"], &mut host)), "01");
+    assert_eq!(host.1, Some("ok"), "the one beside it");
+}
+
+/// The engine could ask the kernel which pages a call has touched, and reset those. Asked that way, it leaves pages as they are that are
+/// swapped out at that moment: the next call in that slot has seen them.
+#[test]
+#[cfg(target_os = "linux")]
+fn p_21_what_a_call_left_is_reset_without_asking_which_pages_it_touched() {
+    let module = registers();
+    assert_eq!(outputs(&effect(&module, "{}", &["registry", "log"], &mut Memory::default())), "00");
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| std::fs::read_link(fd.unwrap().path()).ok());
+    assert_eq!(open.filter(|file| file.ends_with("pagemap")).count(), 0);
 }
 
 #[test]

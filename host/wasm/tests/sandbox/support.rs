@@ -104,8 +104,13 @@ pub(crate) fn lift(interface: &str, options: &str, encoding: &str) -> String {
 
 /// A side effect that imports `registry` and `log`. In `run`: `$register`, `$count`, `$append`, `$read`, `$in`, `$len`, `$store`, `$store_len`.
 pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
+    binary(&side_effect_text(fields, run))
+}
+
+/// The same as text.
+pub(crate) fn side_effect_text(fields: &str, run: &str) -> String {
     let runtime = RUNTIME.replace("PAGES", "40");
-    binary(&format!(
+    format!(
         r#"(component
       (import "enact:capability/fault@0.1.0" (instance $fault
         (type $e (variant (case "denied" string) (case "limit" string) (case "unavailable" string) (case "invalid" string)))
@@ -152,7 +157,7 @@ pub(crate) fn side_effect(fields: &str, run: &str) -> Vec<u8> {
       (type $outcome (record (field "status" string) (field "outputs" string)))
       {} )"#,
         lift("side-effect", "", "utf8")
-    ))
+    )
 }
 
 /// The binary of a component in text.
