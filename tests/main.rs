@@ -30,6 +30,7 @@ mod queue_claims;
 mod queue_demo;
 mod queue_desk;
 mod queue_failures;
+mod queue_outside;
 mod queue_pilot;
 mod queue_races;
 mod queue_refused;

@@ -227,16 +227,36 @@ impl Pilot {
         self.scratch.adopt(["ruth", "saul"]);
     }
 
+    /// Adopts a protocol whose workflow calls this side effect first, bound with the members of `row`.
+    pub(crate) fn adopt_effect(&self, module: Vec<u8>, imports: &Value, row: &Value) {
+        let [_, _, mut contract, ..] = hostile::artifacts(0, &json!({}));
+        contract["pipeline"][0]["capability"] = "CS_ASKER_V0".into();
+        contract["pipeline"][0]["surface"] = json!(["SUCCESS"]);
+        contract["pipeline"][0]["on_result"] = json!({"SUCCESS": "exit"});
+        let effect = json!({"code": "CS_ASKER_V0", "summary": "Asks for what it was built to ask", "imports": imports,
+            "operations": {"DO": {"inputs": {"data": {"type": "any"}}, "outputs": {"out": {"type": "any"}}, "statuses": ["SUCCESS"]}}});
+        let mut bound = json!({"host": "component", "module": "asker", "stores": {"*": "asker/keys"}});
+        bound.as_object_mut().unwrap().extend(row.as_object().unwrap().clone());
+        let mut binding = Self::artifact("RB_WST_V0");
+        binding["bindings"]["CS_ASKER_V0"] = bound;
+        self.adopt(&[effect, contract, Self::calling("CC_HOSTILE_0_V0"), binding], &[("asker", module)]);
+    }
+
+    /// The workflow of the pack, which calls this contract first.
+    fn calling(contract: &str) -> Value {
+        let mut workflow = Self::artifact("WF_WST_TRANSFER_V0");
+        workflow["nodes"]["IN_WST_TRANSFER_REQUESTED_V0"]["next"]["ACK"] = json!(contract);
+        workflow["nodes"][contract] = json!({"contract": contract, "inputs": {"data": "$.queue_id"},
+            "next": {"SUCCESS": "CC_WST_CHECK_VALUE_CLASS_V0", "VIOLATION": "EXIT_FAILED", "BACKEND_ERROR": "EXIT_FAILED"}});
+        workflow
+    }
+
     /// Adopts a protocol whose workflow calls this module first; what it answers decides how the run goes on.
     pub(crate) fn adopt_step(&self, index: usize, module: Vec<u8>, limits: &Value) {
         let name = format!("hostile-{index}");
         let mut artifacts: Vec<Value> =
             hostile::artifacts(index, limits).into_iter().filter(|one| !one["code"].as_str().unwrap().starts_with("WF")).collect();
-        let contract = format!("CC_HOSTILE_{index}_V0");
-        let mut workflow = Self::artifact("WF_WST_TRANSFER_V0");
-        workflow["nodes"]["IN_WST_TRANSFER_REQUESTED_V0"]["next"]["ACK"] = json!(contract);
-        workflow["nodes"][contract.as_str()] = json!({"contract": contract, "inputs": {"data": "$.queue_id"},
-            "next": {"SUCCESS": "CC_WST_CHECK_VALUE_CLASS_V0", "VIOLATION": "EXIT_FAILED", "BACKEND_ERROR": "EXIT_FAILED"}});
+        let workflow = Self::calling(&format!("CC_HOSTILE_{index}_V0"));
         let mut binding = Self::artifact("RB_WST_V0");
         binding["bindings"][format!("CT_HOSTILE_{index}_V0")] = json!({"host": "component", "module": name});
         artifacts.extend([workflow, binding]);

@@ -327,6 +327,9 @@ fn b_32_what_a_crash_left_unknown_is_listed_until_a_person_has_looked_into_it() 
     let unknown = intents(&["--dismiss", key, "run-0/0/0", "--reason", "the peer has no such request"]).exits(1);
     assert_eq!(unknown.json()["error"]["code"], "no_intent", "{unknown:?}");
     assert_eq!(intents(&[]).exits(0).json(), open, "one unknown key, and none is dismissed");
+    for both in [vec!["--release", key], vec!["--release", key, "--dismiss", key, "--reason", "both"]] {
+        intents(&both).exits(2);
+    }
     let dismissed = intents(&["--dismiss", key, "--reason", "the peer has no such request"]).exits(0).json();
     assert_eq!(dismissed[0]["dismissed"]["reason"], "the peer has no such request", "{dismissed}");
     assert!(dismissed[0]["dismissed"]["at"].as_str().is_some_and(|at| at.starts_with("20")), "{dismissed}");

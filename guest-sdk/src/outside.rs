@@ -40,7 +40,7 @@ pub struct Http<'a> {
 }
 
 impl Http<'_> {
-    /// Sends once in the life of a run. The same request again, after [`Fault::Unavailable`], carries the same idempotency key.
+    /// Sends once in the life of a run, or of an item of the queue, whose runs are attempts at one thing. The same request again, after [`Fault::Unavailable`], carries the same idempotency key.
     ///
     /// # Errors
     /// Whatever the host answers instead.

@@ -22,7 +22,7 @@ use crate::error::{EngineError, Kind, Result};
 use crate::evidence::Evidence;
 use crate::interpret::{Dispatch, Divergence, Execution, Interrupt, interpret};
 use crate::later::Later;
-use crate::live::{flow_time, idempotency_key};
+use crate::live::flow_time;
 use crate::sources::time_micros;
 use crate::swap::{self, Meter, Swap, Swapped, Used};
 use crate::trace::Trace;
@@ -298,7 +298,7 @@ impl Check<'_> {
             return Ok(module.transform(target.limits(), &ask.capability, inputs));
         }
         let recorded = self.recorded(ask)?;
-        let key = idempotency_key(&self.evidence.receipt.run, ask.step);
+        let key = self.evidence.transcript.idempotency_key(ask.step);
         let call = EffectCall {
             capability: &ask.capability,
             operation: &ask.operation,

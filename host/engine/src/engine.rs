@@ -290,7 +290,7 @@ impl Engine {
     fn job_as(&self, request: &RunRequest, run_id: String) -> Result<Job> {
         let bound = self.bind(&request.workflow, request.binding.as_deref(), &request.parameters)?;
         let (payload, input) = checked_payload(&request.payload)?;
-        Ok(Job { bound, payload, input, run_id, depth: 0 })
+        Ok(Job { bound, payload, input, run_id, depth: 0, keys: None })
     }
 
     /// Executes a job once; steps that fail for a reason of this machine are attempted again.
@@ -382,6 +382,8 @@ pub(crate) struct Job {
     pub(crate) run_id: String,
     /// How many requests of other runs led to it.
     pub(crate) depth: u32,
+    /// What idempotency keys begin with, where that is not the run.
+    pub(crate) keys: Option<String>,
 }
 
 /// Why one run of a batch was not committed.

@@ -353,7 +353,7 @@ impl EngineError {
             Self::NoGrant { .. } => {
                 "the row of the binding says what is granted: `enact module show MODULE`, or the artifact itself".to_owned()
             }
-            Self::NoIntent { .. } => "list them with `enact module intents`; none of those named was dismissed".to_owned(),
+            Self::NoIntent { .. } => "list them with `enact module intents`; nothing was noted of those named".to_owned(),
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),

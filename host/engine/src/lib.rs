@@ -39,6 +39,6 @@ pub use engine::{Engine, EngineOptions, PAYLOAD_BYTES_MAX, RunRequest, checked_p
 pub use error::{EngineError, Kind, Result};
 pub use examine::{AuditOptions, AuditReport};
 pub use pool::Load;
-pub use reach::{Beyond, Dismissal, OpenIntent, Outside};
+pub use reach::{Beyond, OpenIntent, Outside, Said};
 pub use report::{EntryReport, ExitReport, RunReport};
 pub use verify::{CheckReport, VerifyReport};

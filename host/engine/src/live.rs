@@ -21,7 +21,7 @@ use crate::reach::{Outside, Reach};
 use crate::report::{EntryReport, ExitReport, RunReport};
 use crate::sources::{Sources, time_text};
 use crate::trace::Trace;
-use crate::transcript::{Step, Transcript, VERSION};
+use crate::transcript::{Step, Transcript, VERSION, idempotency_key};
 use crate::world::World;
 
 /// A run that was executed and is ready to be committed.
@@ -45,11 +45,12 @@ pub(crate) struct Context<'a> {
 
 /// Executes a run against the state behind `state` and prepares its commit; nothing is visible to anyone yet.
 pub(crate) fn execute<S: StateRead>(context: &Context<'_>, job: &Job, state: &mut S, attempt: u32) -> Result<Prepared, Interrupt> {
-    let Job { bound, payload, input, run_id, depth } = job;
+    let Job { bound, payload, input, run_id, depth, keys } = job;
     let started = context.sources.now_micros();
     let at = time_text(started);
     let mut live = Live {
         run_id,
+        keys: keys.as_deref().unwrap_or(run_id),
         started,
         at: &at,
         depth: *depth,
@@ -77,6 +78,8 @@ pub(crate) fn flow_time(at: &str) -> String {
 
 struct Live<'a, 'r, S: StateRead> {
     run_id: &'a str,
+    /// What its idempotency keys begin with.
+    keys: &'a str,
     /// When it began, in microseconds since 1970; recorded as its time.
     started: i64,
     /// The same as text.
@@ -125,7 +128,7 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
         if target.target().kind == TargetKind::Transform {
             return Ok(module.transform(target.limits(), &ask.capability, inputs));
         }
-        let key = idempotency_key(self.run_id, ask.step);
+        let key = idempotency_key(self.keys, ask.step);
         let call = EffectCall {
             capability: &ask.capability,
             operation: &ask.operation,
@@ -160,11 +163,6 @@ impl<S: StateRead> Dispatch for Live<'_, '_, S> {
     }
 }
 
-/// Equal for every attempt at this step of this run; different for every other step.
-pub(crate) fn idempotency_key(run_id: &str, step: u32) -> String {
-    format!("{run_id}/{step}")
-}
-
 /// What an execution leaves behind, before it is hashed.
 struct Gathered {
     input: Vec<u8>,
@@ -175,7 +173,7 @@ struct Gathered {
 }
 
 fn prepare(context: &Context<'_>, job: &Job, at: &str, gathered: Gathered, attempt: u32) -> Result<Prepared> {
-    let Job { bound, run_id, depth, .. } = job;
+    let Job { bound, run_id, depth, keys, .. } = job;
     let Gathered { input, execution, trace, admission, staged: Staged { reads, writes } } = gathered;
     let plan = bound.plan();
     let output = crate::canonical::object(&execution.termination.payload)?;
@@ -190,6 +188,7 @@ fn prepare(context: &Context<'_>, job: &Job, at: &str, gathered: Gathered, attem
         depth: *depth,
         binding: plan.binding_code().to_owned(),
         parameters: plan.parameters().clone(),
+        keys: keys.clone(),
         steps: execution.steps,
     };
     let transcript = serde_json::to_vec(&transcript).map_err(|e| EngineError::Internal { detail: e.to_string() })?;

@@ -29,8 +29,24 @@ pub struct Transcript {
     /// How many requests of other runs led to this one. Left out of a run that nobody asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth: u32,
+    /// What the idempotency keys of its steps begin with, where that is not the run: this is one attempt of several at the same thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<String>,
     /// One element for each dispatched step, in order.
     pub steps: Vec<Step>,
+}
+
+impl Transcript {
+    /// Equal for every attempt at this step; different for every other step.
+    #[must_use]
+    pub fn idempotency_key(&self, step: u32) -> String {
+        idempotency_key(self.keys.as_deref().unwrap_or(&self.run), step)
+    }
+}
+
+/// The key of a step, of a run or of what several runs attempt.
+pub(crate) fn idempotency_key(of: &str, step: u32) -> String {
+    format!("{of}/{step}")
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]

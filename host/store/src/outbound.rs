@@ -28,6 +28,11 @@ CREATE TABLE IF NOT EXISTS dismissed (
     at TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS repeatable (
+    key TEXT PRIMARY KEY NOT NULL REFERENCES outbound (key),
+    at TEXT,
+    reason TEXT
+) STRICT;
 CREATE INDEX IF NOT EXISTS outbound_run ON outbound (run);
 CREATE INDEX IF NOT EXISTS outbound_open ON outbound (at) WHERE state <> 'DONE';
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -43,9 +48,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
 /// Something that is about to be sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Intent<'a> {
-    /// Equal for every execution of one run at this place: run, step, call.
+    /// Equal for every execution of the same thing at this place: run, or what several runs attempt, then step and call.
     pub key: &'a str,
-    /// The run.
+    /// The run. Another one under the same key is another attempt.
     pub run: &'a str,
     /// When.
     pub at: &'a str,
@@ -53,6 +58,8 @@ pub struct Intent<'a> {
     pub target: &'a str,
     /// Hash of the whole request.
     pub request: &'a str,
+    /// Whether another attempt may do it again, however this one ends.
+    pub harmless: bool,
 }
 
 /// What there was under the key of an intent.
@@ -87,6 +94,8 @@ pub struct Unsettled {
     pub state: String,
     /// When a person has said, in this state, that there is nothing left to be done about it, and why.
     pub dismissed: Option<(String, String)>,
+    /// When a person has said that it may be sent again, and why.
+    pub released: Option<(String, String)>,
 }
 
 /// What this machine knows of the delivery of a message; nothing of one that nobody has tried to send.
@@ -135,42 +144,82 @@ impl Outbound {
         Ok(Self { connection })
     }
 
-    /// Writes an intent down, durably, unless there is one under its key.
+    /// Writes an intent down, durably, unless there is one under its key. One of an earlier attempt is taken over: as its answer, or as ours to
+    /// send again where that was said to do no harm.
     ///
     /// # Errors
     /// Whatever SQLite reports: nothing may be sent then.
     pub fn begin(&mut self, intent: &Intent<'_>) -> Result<Begun, StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known = transaction
-            .query_row("SELECT request, state, answer FROM outbound WHERE key = ?1", [intent.key], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
-            })
+            .query_row(
+                "SELECT o.request, o.state, o.answer, r.key IS NOT NULL AND (o.run <> ?2 OR r.reason IS NOT NULL)
+                 FROM outbound o LEFT JOIN repeatable r ON r.key = o.key WHERE o.key = ?1",
+                [intent.key, intent.run],
+                |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<Vec<u8>>>(2)?, row.get::<_, bool>(3)?)),
+            )
             .optional()?;
         let begun = match known {
-            None => {
+            Some((_, state, _, _)) if state == "DONE" => Begun::Done,
+            None | Some((_, _, _, true)) => {
+                for table in ["repeatable", "dismissed"] {
+                    transaction.execute(&format!("DELETE FROM {table} WHERE key = ?1"), [intent.key])?;
+                }
                 transaction.execute(
-                    "INSERT INTO outbound (key, run, at, target, request, state) VALUES (?1, ?2, ?3, ?4, ?5, 'SENDING')",
+                    "INSERT INTO outbound (key, run, at, target, request, state) VALUES (?1, ?2, ?3, ?4, ?5, 'SENDING')
+                     ON CONFLICT (key) DO UPDATE SET run = excluded.run, at = excluded.at, target = excluded.target,
+                         request = excluded.request, state = excluded.state, answer = NULL",
                     params![intent.key, intent.run, intent.at, intent.target, intent.request],
                 )?;
+                if intent.harmless {
+                    transaction.execute("INSERT INTO repeatable (key) VALUES (?1)", [intent.key])?;
+                }
                 Begun::Ours
             }
-            Some((_, state, _)) if state == "DONE" => Begun::Done,
-            Some((request, _, _)) if request != intent.request => Begun::Other,
-            Some((_, _, Some(answer))) => Begun::Answered(answer),
-            Some((_, _, None)) => Begun::Unknown,
+            Some((request, _, _, _)) if request != intent.request => Begun::Other,
+            Some((_, _, Some(answer), _)) => {
+                transaction.execute("UPDATE outbound SET run = ?2 WHERE key = ?1 AND run <> ?2", [intent.key, intent.run])?;
+                Begun::Answered(answer)
+            }
+            Some((_, _, None, _)) => Begun::Unknown,
         };
         transaction.commit()?;
         Ok(begun)
     }
 
-    /// Keeps the answer.
+    /// Keeps the answer. With `repeatable`, another attempt may send it again; the same one is served what is kept all the same.
     ///
     /// # Errors
     /// Whatever SQLite reports; the intent then stays one whose end is not known.
-    pub fn answered(&mut self, key: &str, answer: &[u8]) -> Result<(), StoreError> {
-        self.connection
+    pub fn answered(&mut self, key: &str, answer: &[u8], repeatable: bool) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = transaction
             .execute("UPDATE outbound SET state = 'ANSWERED', answer = ?2 WHERE key = ?1 AND state = 'SENDING'", params![key, answer])?;
+        if repeatable && changed > 0 {
+            transaction.execute("INSERT INTO repeatable (key) VALUES (?1) ON CONFLICT (key) DO NOTHING", [key])?;
+        }
+        transaction.commit()?;
         Ok(())
+    }
+
+    /// Keeps a person's word that intents may be sent again: all of them, or none when one of these keys is not open or was released already.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports. `Ok(Some(key))` is the first that is not open.
+    pub fn release(&mut self, keys: &[String], at: &str, reason: &str) -> Result<Option<String>, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for key in keys {
+            let changed = transaction.execute(
+                "INSERT INTO repeatable (key, at, reason) SELECT key, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
+                 ON CONFLICT (key) DO UPDATE SET at = excluded.at, reason = excluded.reason WHERE reason IS NULL",
+                params![key, at, reason],
+            )?;
+            if changed == 0 {
+                return Ok(Some(key.clone()));
+            }
+        }
+        transaction.commit()?;
+        Ok(None)
     }
 
     /// Says that a run is committed, with the keys that its transcript holds. Its answers are in the ledger from now on and go from here;
@@ -219,15 +268,17 @@ impl Outbound {
     /// Whatever SQLite reports.
     pub fn unsettled(&self, limit: u64, dismissed: bool) -> Result<Vec<Unsettled>, StoreError> {
         let mut statement = self.connection.prepare(
-            "SELECT o.key, o.run, o.at, o.target, o.request, o.state, d.at, d.reason
-             FROM outbound o LEFT JOIN dismissed d ON d.key = o.key AND d.state = o.state
+            "SELECT o.key, o.run, o.at, o.target, o.request, o.state, d.at, d.reason, r.at, r.reason
+             FROM outbound o LEFT JOIN dismissed d ON d.key = o.key AND d.state = o.state LEFT JOIN repeatable r ON r.key = o.key
              WHERE o.state <> 'DONE' AND (?2 OR d.key IS NULL) ORDER BY o.at, o.key LIMIT ?1",
         )?;
         let rows = statement.query_map(params![i64::try_from(limit).unwrap_or(i64::MAX), dismissed], |row| {
             let [key, run, at, target, request, state] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
-            let dismissed: Option<String> = row.get(6)?;
-            let dismissed = dismissed.map(|at| Ok::<_, rusqlite::Error>((at, row.get(7)?))).transpose()?;
-            Ok(Unsettled { key, run, at, target, request, state, dismissed })
+            let said = |at: usize| {
+                row.get::<_, Option<String>>(at)?.map(|when| Ok::<_, rusqlite::Error>((when, row.get(at.saturating_add(1))?))).transpose()
+            };
+            let (dismissed, released) = (said(6)?, said(8)?);
+            Ok(Unsettled { key, run, at, target, request, state, dismissed, released })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
@@ -303,7 +354,7 @@ mod tests {
     use super::*;
 
     fn intent<'a>(key: &'a str, request: &'a str) -> Intent<'a> {
-        Intent { key, run: "RUN-1", at: "2026-01-01T00:00:00.000000Z", target: "POST https://a/b", request }
+        Intent { key, run: "RUN-1", at: "2026-01-01T00:00:00.000000Z", target: "POST https://a/b", request, harmless: false }
     }
 
     #[test]
@@ -315,8 +366,8 @@ mod tests {
         // Another process, and one that comes after a crash.
         let mut other = Outbound::open(&path).unwrap();
         assert_eq!(other.begin(&intent("RUN-1/0/0", "a")).unwrap(), Begun::Unknown);
-        outbound.answered("RUN-1/0/0", b"yes").unwrap();
-        outbound.answered("RUN-1/0/0", b"no").unwrap();
+        outbound.answered("RUN-1/0/0", b"yes", false).unwrap();
+        outbound.answered("RUN-1/0/0", b"no", false).unwrap();
         assert_eq!(other.begin(&intent("RUN-1/0/0", "a")).unwrap(), Begun::Answered(b"yes".to_vec()));
         assert_eq!(other.begin(&intent("RUN-1/0/0", "b")).unwrap(), Begun::Other);
     }
@@ -328,8 +379,8 @@ mod tests {
         for key in ["RUN-1/0/0", "RUN-1/0/1", "RUN-1/0/2"] {
             assert_eq!(outbound.begin(&intent(key, "a")).unwrap(), Begun::Ours);
         }
-        outbound.answered("RUN-1/0/0", b"yes").unwrap();
-        outbound.answered("RUN-1/0/1", b"yes").unwrap();
+        outbound.answered("RUN-1/0/0", b"yes", false).unwrap();
+        outbound.answered("RUN-1/0/1", b"yes", false).unwrap();
         outbound.settle("RUN-1", &["RUN-1/0/0".to_owned()]).unwrap();
         let left: Vec<(String, String)> = outbound.unsettled(10, false).unwrap().into_iter().map(|row| (row.key, row.state)).collect();
         assert_eq!(left, [("RUN-1/0/1".into(), "UNUSED".into()), ("RUN-1/0/2".into(), "SENDING".into())]);
@@ -346,7 +397,7 @@ mod tests {
             outbound.begin(&intent(key, "a")).unwrap();
         }
         outbound.begin(&Intent { run: "RUN-2", ..intent(&done, "a") }).unwrap();
-        outbound.answered(&done, b"yes").unwrap();
+        outbound.answered(&done, b"yes", false).unwrap();
         outbound.settle("RUN-2", std::slice::from_ref(&done)).unwrap();
         let open = |outbound: &Outbound| outbound.unsettled(10, false).unwrap().into_iter().map(|row| row.key).collect::<Vec<_>>();
         // One that is not open, and none of them is dismissed.
@@ -362,8 +413,49 @@ mod tests {
         assert_eq!(all, [(a.clone(), Some(("now".to_owned(), "it did arrive".to_owned()))), (b.clone(), None)]);
         // It is not sent again for that, and what is learned of it later is shown.
         assert_eq!(outbound.begin(&intent(&a, "a")).unwrap(), Begun::Unknown);
-        outbound.answered(&a, b"yes").unwrap();
+        outbound.answered(&a, b"yes", false).unwrap();
         assert_eq!(open(&outbound), [a, b]);
+    }
+
+    #[test]
+    fn b_32_another_attempt_is_served_what_was_answered_and_sends_again_only_what_does_no_harm_or_was_released() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut outbound = Outbound::open(&folder.path().join("outbound.db")).unwrap();
+        // What a crash cut off, and does no harm.
+        let looked = Intent { harmless: true, run: "RUN-0", ..intent("ITEM-1/0/9", "a") };
+        assert_eq!([outbound.begin(&looked).unwrap(), outbound.begin(&looked).unwrap()], [Begun::Ours, Begun::Unknown]);
+        assert_eq!(outbound.begin(&Intent { run: "RUN-1", request: "b", ..looked }).unwrap(), Begun::Ours);
+        outbound.answered("ITEM-1/0/9", b"seen", false).unwrap();
+        outbound.settle("RUN-1", &["ITEM-1/0/9".to_owned()]).unwrap();
+        let [paid, asked, lost] = ["ITEM-1/0/0", "ITEM-1/0/1", "ITEM-1/0/2"].map(str::to_owned);
+        let of = |key: &'static str, run: &'static str| Intent { run, ..intent(key, "a") };
+        for key in ["ITEM-1/0/0", "ITEM-1/0/1", "ITEM-1/0/2"] {
+            assert_eq!(outbound.begin(&of(key, "RUN-1")).unwrap(), Begun::Ours);
+        }
+        outbound.answered(&paid, b"taken", false).unwrap();
+        outbound.answered(&asked, b"busy", true).unwrap();
+        // The same attempt executed again is served all of it.
+        assert_eq!(outbound.begin(&of("ITEM-1/0/1", "RUN-1")).unwrap(), Begun::Answered(b"busy".to_vec()));
+        assert_eq!(outbound.begin(&of("ITEM-1/0/0", "RUN-2")).unwrap(), Begun::Answered(b"taken".to_vec()));
+        assert_eq!(outbound.begin(&Intent { request: "b", ..of("ITEM-1/0/0", "RUN-2") }).unwrap(), Begun::Other);
+        assert_eq!(outbound.begin(&of("ITEM-1/0/1", "RUN-2")).unwrap(), Begun::Ours);
+        assert_eq!(outbound.begin(&of("ITEM-1/0/2", "RUN-2")).unwrap(), Begun::Unknown);
+        // A person has asked the peer.
+        let wrong = outbound.release(&[lost.clone(), "ITEM-2/0/0".to_owned()], "now", "it never came").unwrap();
+        assert_eq!(wrong.as_deref(), Some("ITEM-2/0/0"));
+        assert_eq!(outbound.begin(&of("ITEM-1/0/2", "RUN-2")).unwrap(), Begun::Unknown, "one of them is not open: none is released");
+        assert_eq!(outbound.release(std::slice::from_ref(&lost), "now", "it never came").unwrap(), None);
+        assert_eq!(outbound.release(std::slice::from_ref(&lost), "now", "twice").unwrap(), Some(lost.clone()));
+        let rows = outbound.unsettled(10, false).unwrap();
+        assert_eq!(rows.iter().find(|row| row.key == lost).unwrap().released, Some(("now".into(), "it never came".into())));
+        assert_eq!(rows.iter().map(|row| row.run.as_str()).collect::<Vec<_>>(), ["RUN-2", "RUN-2", "RUN-1"]);
+        // Once, by whoever comes, also the same run.
+        assert_eq!(outbound.begin(&of("ITEM-1/0/2", "RUN-1")).unwrap(), Begun::Ours);
+        assert_eq!(outbound.begin(&of("ITEM-1/0/2", "RUN-2")).unwrap(), Begun::Unknown);
+        // What the committed run accounts for is done for every attempt.
+        outbound.settle("RUN-2", std::slice::from_ref(&paid)).unwrap();
+        assert_eq!(outbound.begin(&of("ITEM-1/0/0", "RUN-3")).unwrap(), Begun::Done);
+        assert_eq!(outbound.release(std::slice::from_ref(&paid), "now", "again").unwrap(), Some(paid));
     }
 
     #[test]

@@ -10,17 +10,22 @@ use crate::ui::{DIM, NAME, Ui, WARN};
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
 
-/// What to list, or to dismiss.
+/// What to list, or what to say of it.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("said").args(["dismiss", "release"]).multiple(false))]
 pub(crate) struct IntentsArgs {
     /// List what was dismissed as well.
-    #[arg(long, conflicts_with = "dismiss")]
+    #[arg(long, conflicts_with_all = ["dismiss", "release"])]
     all: bool,
     /// Keys of intents about which there is nothing left to be done: they are not listed as open any more, and nothing is sent for it.
     #[arg(long, value_name = "KEY", num_args = 1.., requires = "reason")]
     dismiss: Vec<String>,
+    /// Keys of intents that may be sent again, because the peer knows nothing of them: by the next attempt of the same item or delivery, once, under
+    /// the same idempotency key. Where there is no such attempt nothing is sent.
+    #[arg(long, value_name = "KEY", num_args = 1.., requires = "reason")]
+    release: Vec<String>,
     /// Why. It is kept, with the time.
-    #[arg(long, value_name = "TEXT", requires = "dismiss", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", requires = "said", value_parser = reason)]
     reason: Option<String>,
 }
 
@@ -33,12 +38,17 @@ fn reason(text: &str) -> Result<String, String> {
 
 pub(super) fn run(ui: &Ui, global: &Global, args: &IntentsArgs) -> Result<Exit> {
     let engine = open_any(global)?;
+    let named = [args.dismiss.as_slice(), args.release.as_slice()].concat();
     if let Some(reason) = &args.reason {
-        engine.dismiss_intents(&args.dismiss, reason)?;
+        if args.release.is_empty() {
+            engine.dismiss_intents(&named, reason)?;
+        } else {
+            engine.release_intents(&named, reason)?;
+        }
     }
-    // What was just dismissed is shown as it is kept now.
-    let mut listed = engine.open_intents(args.all || !args.dismiss.is_empty())?;
-    listed.retain(|intent| args.dismiss.is_empty() || args.dismiss.contains(&intent.key));
+    // What was just said is shown as it is kept now.
+    let mut listed = engine.open_intents(args.all || !named.is_empty())?;
+    listed.retain(|intent| named.is_empty() || named.contains(&intent.key));
     if ui.json() {
         ui.document(&listed)?;
         return Ok(Exit::Done);
@@ -52,8 +62,10 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &IntentsArgs) -> Result<Exit> 
             "{WARN}{:<9}{WARN:#} {NAME}{}{NAME:#} {} {DIM}{} {run}{DIM:#}",
             intent.state, intent.key, intent.target, intent.at
         ))?;
-        if let Some(dismissed) = &intent.dismissed {
-            ui.line(format!("{DIM}          dismissed {}: {}{DIM:#}", dismissed.at, dismissed.reason))?;
+        for (what, said) in [("dismissed", &intent.dismissed), ("released", &intent.released)] {
+            if let Some(said) = said {
+                ui.line(format!("{DIM}          {what} {}: {}{DIM:#}", said.at, said.reason))?;
+            }
         }
     }
     Ok(Exit::Done)

@@ -432,7 +432,7 @@ impl Engine {
                 };
                 Step::of(seen.expect(), &seen.subject, &seen.item, what, seen.known)
             };
-            let ran = match self.queue_run(contract, hook, &mut reader, &seen.subject, &desk.actor, attempt)? {
+            let ran = match self.queue_run(contract, hook, &mut reader, (&seen.item.id, &seen.subject), &desk.actor, attempt)? {
                 None => None,
                 Some(Outcome::Ran(ran)) => Some(ran),
                 Some(Outcome::Failed(failure)) => {

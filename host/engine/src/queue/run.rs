@@ -1,16 +1,21 @@
 //! Running what a contract asks for, without committing it: the result waits for the record that speaks of it.
 use enact_core::entry::Record;
 use enact_core::govern::contract::{self, Contract, Hook, RunFacts};
+use enact_core::hash::derived;
 use enact_core::state::StateView;
+use enact_queue::id::QueueId;
 use enact_queue::retry::Failure;
 use enact_store::{Reader, StoreError, WorkRun};
 use serde_json::Value;
 
 use super::class;
 use super::item::{refused_item, stored_time};
-use crate::engine::{Engine, RunRequest};
+use crate::engine::{Engine, Job, RunRequest};
 use crate::error::{EngineError, Result};
 use crate::govern::Ruled;
+
+/// What the keys of an item are derived with.
+const ITEM_CONTEXT: &str = "enact item v1";
 
 /// A run that succeeded.
 #[derive(Debug, Clone)]
@@ -41,7 +46,7 @@ impl Engine {
         contract_code: &str,
         hook: Hook,
         reader: &mut Reader,
-        subject: &str,
+        (item, subject): (&QueueId, &str),
         actor: &str,
         attempt: u32,
     ) -> Result<Option<Outcome>> {
@@ -51,7 +56,7 @@ impl Engine {
             let ruled = self.rules(&protocol, &moment)?;
             self.queue_request(&ruled, contract_code, hook, &moment, subject, actor)?
         };
-        request.map(|request| self.queue_execute(&request, reader, attempt)).transpose()
+        request.map(|request| self.queue_execute(&request, hook, item, reader, attempt)).transpose()
     }
 
     /// What a hook asks to be run; `None` when the contract asks for nothing.
@@ -77,9 +82,17 @@ impl Engine {
         }))
     }
 
-    /// Runs it.
-    pub(crate) fn queue_execute(&self, request: &RunRequest, reader: &mut Reader, attempt: u32) -> Result<Outcome> {
-        let prepared = match self.job(request).and_then(|job| self.execute(&job, reader, attempt)) {
+    /// Runs it, as one attempt at this hook of the item: whatever it asks of the world outside carries keys that all attempts have.
+    pub(crate) fn queue_execute(
+        &self,
+        request: &RunRequest,
+        hook: Hook,
+        item: &QueueId,
+        reader: &mut Reader,
+        attempt: u32,
+    ) -> Result<Outcome> {
+        let job = self.job(request).map(|job| Job { keys: Some(self.item_key(hook, item)), ..job });
+        let prepared = match job.and_then(|job| self.execute(&job, reader, attempt)) {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Outcome::Failed(class::of_error(&error))),
         };
@@ -99,5 +112,18 @@ impl Engine {
         };
         let run = WorkRun { run: commit.run, reads: commit.reads, writes: commit.writes };
         Ok(Outcome::Ran(Box::new(Ran { receipt, facts, run })))
+    }
+
+    /// Names what a hook does about an item of this ledger: equal for all attempts, and different from what any other ledger does.
+    fn item_key(&self, hook: Hook, item: &QueueId) -> String {
+        // Ids of items and verifier keys have no spaces.
+        let hook = match hook {
+            Hook::Execute => "execute",
+            Hook::Settle => "settle",
+            Hook::Fulfill => "fulfill",
+        };
+        let text = format!("{} {hook} {item}", self.verifier_key());
+        let hash = derived(ITEM_CONTEXT, text.as_bytes()).bytes;
+        format!("ITEM-{}", hex::encode(&hash[..16]))
     }
 }

@@ -479,7 +479,7 @@ impl<'a> Driver<'a> {
         let (ruled, _) = self.sight.ruled(self.engine)?;
         let contract = &seen.stored.row.contract;
         let request = self.engine.queue_request(&ruled, contract, hook, &self.sight.look()?, &seen.subject, self.author.actor)?;
-        request.map(|request| self.engine.queue_execute(&request, &mut self.sight.reader, attempt)).transpose()
+        request.map(|request| self.engine.queue_execute(&request, hook, &seen.item.id, &mut self.sight.reader, attempt)).transpose()
     }
 
     /// Rests until that instant, until the store has changed, or until it is to stop. While nothing changes and nothing becomes due there is

@@ -2,12 +2,11 @@
 use std::collections::BTreeMap;
 
 use enact_core::hash::blob_hash;
-use enact_store::Unsettled;
+use enact_store::{Outbound, StoreError, Unsettled};
 use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
-use crate::live::idempotency_key;
 use crate::transcript::Transcript;
 
 /// Most that one answer lists.
@@ -28,14 +27,17 @@ pub struct OpenIntent {
     pub state: String,
     /// Whether the run is in the ledger: then its transcript says what the guest was told.
     pub committed: bool,
-    /// What a person has said of it.
+    /// A person's word that there is nothing left to be done about it, in the state that it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dismissed: Option<Dismissal>,
+    pub dismissed: Option<Said>,
+    /// A person's word that it may be sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<Said>,
 }
 
-/// That there is nothing left to be done about an intent, in the state that it is in.
+/// What a person has said of an intent.
 #[derive(Debug, Clone, Serialize)]
-pub struct Dismissal {
+pub struct Said {
     /// When it was said.
     pub at: String,
     /// Why.
@@ -59,7 +61,7 @@ impl Engine {
         for row in &rows {
             if !runs.contains_key(&row.run) {
                 let stored = reader.run_by_id(&row.run)?;
-                let committed = stored.map(|stored| sent(&stored.run.transcript, &row.run));
+                let committed = stored.map(|stored| sent(&stored.run.transcript));
                 if let Some(sent) = &committed {
                     let asked = |row: &&Unsettled| sent.get(&row.key) == Some(&row.request);
                     let used: Vec<String> = rows.iter().filter(asked).map(|row| row.key.clone()).collect();
@@ -74,9 +76,9 @@ impl Engine {
             .into_iter()
             .map(|row| {
                 let committed = committed(&row.run);
-                let Unsettled { key, run, at, target, state, dismissed, .. } = row;
-                let dismissed = dismissed.map(|(at, reason)| Dismissal { at, reason });
-                OpenIntent { key, run, at, target, state, committed, dismissed }
+                let Unsettled { key, run, at, target, state, dismissed, released, .. } = row;
+                let [dismissed, released] = [dismissed, released].map(|said| said.map(|(at, reason)| Said { at, reason }));
+                OpenIntent { key, run, at, target, state, committed, dismissed, released }
             })
             .collect())
     }
@@ -87,12 +89,25 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoIntent`] for a key that is not open, and nothing is kept; [`EngineError::Store`] when a file cannot be written.
     pub fn dismiss_intents(&self, keys: &[String], reason: &str) -> Result<()> {
-        // What a commit has settled is not a person's to dismiss.
+        self.said_of(keys, |outbound| outbound.dismiss(keys, &self.now(), reason))
+    }
+
+    /// Keeps, with the time, why intents may be sent again, under the same key: by the next attempt of the same item or delivery, once. Where
+    /// there is no such attempt nothing is sent.
+    ///
+    /// # Errors
+    /// As [`Engine::dismiss_intents`].
+    pub fn release_intents(&self, keys: &[String], reason: &str) -> Result<()> {
+        self.said_of(keys, |outbound| outbound.release(keys, &self.now(), reason))
+    }
+
+    fn said_of(&self, keys: &[String], say: impl FnOnce(&mut Outbound) -> Result<Option<String>, StoreError>) -> Result<()> {
+        // What a commit has settled is nothing that a person could say something of.
         self.open_intents(true)?;
         let reach = self.reach();
         let not_open = match keys.first() {
             Some(first) if !reach.path().exists() => Some(first.clone()),
-            Some(_) => reach.outbound(|outbound| outbound.dismiss(keys, &self.now(), reason))?,
+            Some(_) => reach.outbound(say)?,
             None => None,
         };
         not_open.map_or(Ok(()), |key| Err(EngineError::NoIntent { key }))
@@ -100,14 +115,14 @@ impl Engine {
 }
 
 /// Keys and hashes of the requests in the transcript of a run.
-fn sent(transcript: &[u8], run: &str) -> BTreeMap<String, String> {
+fn sent(transcript: &[u8]) -> BTreeMap<String, String> {
     let transcript: Transcript = serde_json::from_slice(transcript).unwrap_or_default();
     let mut sent = BTreeMap::new();
     for (step, nth) in transcript.steps.iter().zip(0_u32..) {
         let requests = step.calls.iter().map(|call| &call.request).filter(|request| request.leaves());
         for (request, call) in requests.zip(0_u32..) {
             let hash = serde_json::to_vec(request).map(|bytes| blob_hash(&bytes).to_string()).unwrap_or_default();
-            sent.insert(format!("{}/{call}", idempotency_key(run, nth)), hash);
+            sent.insert(format!("{}/{call}", transcript.idempotency_key(nth)), hash);
         }
     }
     sent

@@ -21,12 +21,12 @@ use enact_core::hash::blob_hash;
 use enact_flow::artifact::{FileGrant, HttpGrant};
 use enact_store::{Begun, Intent, Outbound, StoreError};
 use enact_wasm::limits::FILE_WRITES_MAX;
-use enact_wasm::{Answer, Fault, Request};
+use enact_wasm::{Answer, Fault, Request, Written};
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
 
 use crate::sources::{Sources, time_text};
 
-pub use intents::{Dismissal, OpenIntent};
+pub use intents::{OpenIntent, Said};
 
 use files::Files;
 use peer::Outgoing;
@@ -166,7 +166,10 @@ impl<'a> Outside<'a> {
             private: permitted.grant.private,
             timeout,
         };
-        let answer = self.once(key, &permitted.target, &hash, |reach| match peer::send(&reach.names, &outgoing)? {
+        // RFC 9110, 9.2.1: safe methods.
+        let harmless = matches!(asked.method, "GET" | "HEAD" | "OPTIONS");
+        let done = |answer: &Answer| matches!(answer, Answer::Response(response) if response.status < 400);
+        let answer = self.once(key, (&permitted.target, &hash, harmless), done, |reach| match peer::send(&reach.names, &outgoing)? {
             response if filled.leaked(&response) => {
                 Err(Fault::Denied("http: the answer holds a secret of the row; nothing of it is kept".to_owned()))
             }
@@ -184,7 +187,8 @@ impl<'a> Outside<'a> {
         no_more_files(&mut self.written)?;
         let files = Files { workspace: &self.reach.workspace, rows: self.files };
         let name = key.clone();
-        self.once(key, &format!("WRITE {path}"), &hash(request)?, |_| files.write(path, content, replace, &name))
+        let done = |answer: &Answer| matches!(answer, Answer::Written(Written::Created | Written::Replaced));
+        self.once(key, (&format!("WRITE {path}"), &hash(request)?, false), done, |_| files.write(path, content, replace, &name))
     }
 
     /// The key of the next request: its place in this call, which is the same in every execution because what is refused counts too.
@@ -195,16 +199,23 @@ impl<'a> Outside<'a> {
     }
 
     /// Does what cannot be taken back, behind an intent, unless an earlier execution has done it: then the answer is the one that was kept.
-    fn once(&mut self, key: String, target: &str, hash: &str, act: impl FnOnce(&Reach) -> Result<Answer, Fault>) -> Result<Answer, Fault> {
+    /// Another attempt may do again what is `harmless`, and what was answered by something that says it was not `done`.
+    fn once(
+        &mut self,
+        key: String,
+        (target, hash, harmless): (&str, &str, bool),
+        done: impl FnOnce(&Answer) -> bool,
+        act: impl FnOnce(&Reach) -> Result<Answer, Fault>,
+    ) -> Result<Answer, Fault> {
         let at = time_text(self.sources.now_micros());
-        let intent = Intent { key: &key, run: self.run, at: &at, target, request: hash };
+        let intent = Intent { key: &key, run: self.run, at: &at, target, request: hash, harmless };
         let answer = match self.begin(&intent)? {
             Some(kept) => kept,
             None => {
                 let answer = act(self.reach).unwrap_or_else(Answer::Fault);
                 // If it cannot be kept, the intent stays one whose end is unknown, and is not done again either.
                 let kept = serde_json::to_vec(&answer).unwrap_or_default();
-                let _ = self.reach.outbound(|outbound| outbound.answered(&key, &kept));
+                let _ = self.reach.outbound(|outbound| outbound.answered(&key, &kept, !done(&answer)));
                 answer
             }
         };

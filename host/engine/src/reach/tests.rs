@@ -125,7 +125,7 @@ fn b_32_a_repeated_execution_is_served_what_was_kept() {
     let other = outside(&reach, &rows, "RUN-1").call(&get(port, "/b"));
     assert!(matches!(other, Some(Answer::Fault(Fault::Denied(_)))), "{other:?}");
     let hash = blob_hash(&serde_json::to_vec(&get(port, "/a")).unwrap()).to_string();
-    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash };
+    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash, harmless: false };
     reach.outbound(|outbound| outbound.begin(&crashed)).unwrap();
     let unknown = outside(&reach, &rows, "RUN-2").call(&get(port, "/a"));
     assert!(matches!(unknown, Some(Answer::Fault(Fault::Unavailable(_)))), "{unknown:?}");
@@ -160,7 +160,7 @@ fn b_32_a_file_is_written_once_and_not_at_all_when_that_is_not_known() {
     let outside = |run| Outside::new(&reach, &[], &folders, run, run, &*CLOCK, Duration::from_secs(5));
     let file = |path: &str| std::fs::read_to_string(temp.path().join("out").join(path)).ok();
     let write = |path: &str| Request::FilesWrite { path: format!("out/{path}"), content: b"x".to_vec(), replace: false };
-    let created = Some(Answer::Written(enact_wasm::Written::Created));
+    let created = Some(Answer::Written(Written::Created));
     assert_eq!((outside("RUN-1").call(&write("a")), file("a")), (created.clone(), Some("x".into())));
     std::fs::remove_file(temp.path().join("out/a")).unwrap();
     // Again, and another one in its place.
@@ -169,7 +169,7 @@ fn b_32_a_file_is_written_once_and_not_at_all_when_that_is_not_known() {
     assert!(matches!(other, Some(Answer::Fault(Fault::Denied(_)))), "{other:?}");
     // One that a crash has cut off: nobody knows, so nothing is done.
     let hash = hash(&write("c")).unwrap();
-    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash };
+    let crashed = Intent { key: "RUN-2/0", run: "RUN-2", at: "", target: "", request: &hash, harmless: false };
     reach.outbound(|outbound| outbound.begin(&crashed)).unwrap();
     let unknown = outside("RUN-2").call(&write("c"));
     assert!(matches!(unknown, Some(Answer::Fault(Fault::Unavailable(_)))), "{unknown:?}");
