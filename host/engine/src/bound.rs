@@ -8,7 +8,7 @@ use enact_core::hash::Digest;
 use enact_flow::Map;
 use enact_flow::bind::{Plan, Target};
 use enact_wasm::limits::CALL_TIMEOUT_MS;
-use enact_wasm::{Limits, Module, Profile, Sandbox};
+use enact_wasm::{Limits, Module, Sandbox};
 use serde_json::Value;
 
 use crate::error::{EngineError, Result};
@@ -58,11 +58,8 @@ impl Modules {
 
 /// Measures a module and compiles it.
 pub(crate) fn admit(sandbox: &Sandbox, bytes: &[u8], name: &str) -> Result<Module> {
-    // Strict first: it is the profile that small native-language guests fit, and a fitting one is the better witness.
-    let admitted = sandbox.admit(bytes, Profile::Strict).or_else(|refused| match refused.is_profile_limit() {
-        true => sandbox.admit(bytes, Profile::Standard),
-        false => Err(refused),
-    });
+    // The narrower is the one that small native-language guests fit, and a fitting one is the better witness.
+    let admitted = sandbox.admit_narrowest(bytes);
     admitted.map_err(|e| EngineError::ModuleRefused { module: name.to_owned(), code: e.code().to_owned(), detail: e.to_string() })
 }
 

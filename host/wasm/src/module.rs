@@ -75,7 +75,6 @@ pub(crate) struct Admitted {
     pub(crate) _engine: Arc<Engine>,
     pub(crate) kind: Kind,
     pub(crate) digest: String,
-    pub(crate) sha256: String,
     pub(crate) imports: Vec<String>,
     pub(crate) wasi: Vec<String>,
     pub(crate) profile: Profile,
@@ -95,11 +94,6 @@ impl Module {
     /// `blake3:` and the lower case hexadecimal hash of the file.
     pub fn digest(&self) -> &str {
         &self.0.digest
-    }
-
-    /// SHA-256 of the file in lower case hexadecimal, for tools that know nothing else.
-    pub fn sha256(&self) -> &str {
-        &self.0.sha256
     }
 
     /// Interfaces it imports that must be granted, sorted, in the short form of a grant; `wasi` stands for all of WASI.

@@ -2,7 +2,6 @@
 use std::sync::Arc;
 use std::thread::Builder;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 
 use crate::answer::{GuestOutcome, SideEffectCall, TransformCall};
@@ -93,32 +92,49 @@ impl Sandbox {
 
     /// Measures a module against the rules of `profile`, compiles it, and checks its interface.
     pub fn admit(&self, bytes: &[u8], profile: Profile) -> Result<Module, AdmissionError> {
+        self.apart(|| self.admit_as(bytes, &digest_of(bytes), profile))
+    }
+
+    /// The same by the narrower of the two profiles that the module fits.
+    pub fn admit_narrowest(&self, bytes: &[u8]) -> Result<Module, AdmissionError> {
+        self.apart(|| {
+            let digest = digest_of(bytes);
+            // What was found under the wider one was too large for the narrower.
+            if self.known(&digest, Profile::Standard).is_some() {
+                return self.admit_as(bytes, &digest, Profile::Standard);
+            }
+            self.admit_as(bytes, &digest, Profile::Strict).or_else(|refused| match refused.is_profile_limit() {
+                true => self.admit_as(bytes, &digest, Profile::Standard),
+                false => Err(refused),
+            })
+        })
+    }
+
+    fn apart(&self, admit: impl FnOnce() -> Result<Module, AdmissionError> + Send) -> Result<Module, AdmissionError> {
         // Parsers, validators and compilers recurse; on a stack of their own the bounds of admission always end them in time.
         std::thread::scope(|scope| {
             let thread = Builder::new()
                 .name("enact-admission".to_owned())
                 .stack_size(ADMISSION_STACK_BYTES)
-                .spawn_scoped(scope, || self.admit_here(bytes, profile))
+                .spawn_scoped(scope, admit)
                 .map_err(|e| AdmissionError::Infrastructure { detail: format!("no admission thread: {e}") })?;
             let joined = thread.join();
             joined.unwrap_or_else(|_| Err(AdmissionError::Infrastructure { detail: "the compiler panicked".to_owned() }))
         })
     }
 
-    fn admit_here(&self, bytes: &[u8], profile: Profile) -> Result<Module, AdmissionError> {
-        let digest = format!("blake3:{}", blake3::hash(bytes).to_hex());
-        let facts = self.facts(bytes, &digest, profile)?;
+    fn admit_as(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Module, AdmissionError> {
+        let facts = self.facts(bytes, digest, profile)?;
         let Some(kind) = facts.kind else {
             return Err(interface("the module exports none of the worlds"));
         };
-        let component = self.component(bytes, &digest, profile)?;
+        let component = self.component(bytes, digest, profile)?;
         let (callable, purity) = self.link(&component, kind, &facts)?;
         Ok(Module::new(Admitted {
             callable,
             _engine: Arc::clone(&self.0),
             kind,
-            digest,
-            sha256: hex::encode(Sha256::digest(bytes)),
+            digest: digest.to_owned(),
             imports: facts.grants(),
             wasi: facts.wasi(),
             profile,
@@ -126,10 +142,13 @@ impl Sandbox {
         }))
     }
 
+    fn known(&self, digest: &str, profile: Profile) -> Option<Facts> {
+        self.0.cache.as_ref().and_then(|cache| cache.facts(digest, profile))
+    }
+
     /// Measures a module against its bounds, unless these very bytes were measured before, here, under the same rules.
     fn facts(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Facts, AdmissionError> {
-        let known = self.0.cache.as_ref().and_then(|cache| cache.facts(digest, profile));
-        if let Some(facts) = known {
+        if let Some(facts) = self.known(digest, profile) {
             return Ok(facts);
         }
         let facts = scan::admissible(bytes, profile).map_err(AdmissionError::Refused)?;
@@ -221,4 +240,9 @@ impl Sandbox {
 
 fn interface(detail: &str) -> AdmissionError {
     AdmissionError::Refused(Refusal { code: scan::INTERFACE, detail: detail.to_owned(), at: None })
+}
+
+/// `blake3:` and the hash of the file in lower case hexadecimal.
+fn digest_of(bytes: &[u8]) -> String {
+    format!("blake3:{}", blake3::hash(bytes).to_hex())
 }

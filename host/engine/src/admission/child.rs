@@ -168,7 +168,7 @@ fn examine(bytes: &[u8], manifest: &Manifest, vectors: &Vectors, vectors_file: O
     }
     let examined = Examined {
         digest: module.digest().to_owned(),
-        sha256: module.sha256().to_owned(),
+        sha256: inspection.sha256,
         size: bytes.len() as u64,
         world: module.kind().name().to_owned(),
         imports: module.imports().to_vec(),
