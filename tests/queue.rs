@@ -66,18 +66,34 @@ fn w_43_w_46_who_may_not_and_what_is_too_late_is_refused_and_changes_nothing() {
     pilot.sound();
 }
 
-/// W-39, W-47: what a validation finds after the item was READY is a failure with its reason, mended and retried by hand with another.
+/// W-38, W-39, W-47: what a validation finds is said, and mended before the item is taken; an attempt that failed says why and is retried by
+/// hand, with a reason, once it is valid again.
 #[test]
 fn w_38_w_39_w_47_a_failure_says_why_and_is_retried_with_a_reason_after_a_new_validation() {
     let pilot = Pilot::new();
-    let suspend =
-        json!({"type": "MEMBER_EVENT", "action": "member.suspended", "subject": "Member:line-crew", "payload": {"reason": "an inquiry"}});
-    let suspend = pilot.scratch.file("suspend.json", &suspend.to_string());
-    pilot.enact(&["propose", &suspend, "--as", "joan"]).exits(0);
+    let member =
+        |action: &str, of: &str| pilot.happens("joan", "MEMBER_EVENT", action, &format!("Member:{of}"), &json!({"reason": "an inquiry"}));
+    member("member.suspended", "line-crew");
     pilot.work();
     let item = pilot.item(WATER);
     assert_eq!((&item["status"], &item["failure_reason"]), (&json!("PENDING"), &json!("to_member_inactive")));
     assert_eq!(pilot.enact(&["queue", "validate", WATER]).code, 3);
     assert_eq!(pilot.balance("wallet:water-works", "WATER_SHARE"), "5000");
+    member("member.reinstated", "line-crew");
+    // Who has queued an item does not carry it out: that is found by the attempt.
+    pilot.enact(&["actor", "new", "worker-two", "--role", "worker", "--role", "admin", "--as", "ada", "--json"]).exits(0);
+    let failed = pilot.queued_by("worker-two", &[json!({})]).remove(0);
+    assert_eq!(pilot.said(&["queue", "start", &failed, "--as", "joan", "--worker", "worker-two"]), "done");
+    let item = pilot.item(&failed);
+    assert_eq!((&item["status"], &item["failure_reason"]), (&json!("FAILED"), &json!("guard_actors_distinct")));
+    let retry = |reason: &str| pilot.said(&["queue", "retry", &failed, "--as", "joan", "--worker", "worker-one", "--reason", reason]);
+    member("member.suspended", "clinic");
+    let before = pilot.whole();
+    assert_eq!([" ", "another worker"].map(retry), ["queue_reason", "queue_not_ready"]);
+    assert_eq!(pilot.whole(), before);
+    member("member.reinstated", "clinic");
+    assert_eq!(retry("another worker"), "done");
+    pilot.work().exits(0);
+    assert_eq!([WATER, &failed].map(|id| pilot.status(id)), ["SETTLED", "SETTLED"]);
     pilot.sound();
 }

@@ -265,6 +265,7 @@ fn w_33_external_settlement_waits_for_evidence_of_an_attester() {
     assert_eq!(pilot.propose("first-bank", &attested(json!({"evidence": "a note"}))), "payload_type");
     assert_eq!(pilot.propose("worker-one", &attested(json!({"evidence": PAPER}))), "authority_role");
     assert_eq!(pilot.propose("mina", &attested(json!({"evidence": PAPER}))), "guard_actors_distinct");
+    assert_eq!(pilot.refused(&["settle", GRANT, "--as", "worker-one"]), "guard_field_in");
     assert_eq!(pilot.whole(), before);
     pilot.enact(&["settle", GRANT, "--as", "first-bank", "--evidence", PAPER, "--with", "institution=first-bank", "--json"]).exits(0);
     assert_eq!(pilot.status(GRANT), "SETTLING", "evidence alone settles nothing");

@@ -277,6 +277,25 @@ fn w_28_w_29_of_two_who_start_an_item_at_once_one_carries_it_out() {
         assert_eq!(codes.iter().filter(|code| *code == "done").count(), 1, "{ended:#?}");
         assert_eq!(pilot.events(id).iter().filter(|event| *event == "executed").count(), 1);
     }
+    // Two who have both seen it free before either takes it: one that failed, as its taking is the first thing that is written.
+    pilot.enact(&["actor", "new", "worker-two", "--role", "worker", "--role", "admin", "--as", "ada", "--json"]).exits(0);
+    let id = pilot.queued_by("worker-two", &[json!({})]).remove(0);
+    assert_eq!(pilot.said(&["queue", "start", &id, "--as", "joan", "--worker", "worker-two"]), "done");
+    let sql = pilot.scratch.sql();
+    sql.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let racers = ["joan", "ruth"].map(|by| {
+        let mut command = pilot.scratch.command();
+        command.args(["queue", "retry", &id, "--as", by, "--worker", "worker-one", "--reason", "again", "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    std::thread::sleep(Duration::from_millis(1_500));
+    sql.execute_batch("ROLLBACK").unwrap();
+    let ended = racers.map(|racer| crate::support::ran(&racer.wait_with_output().unwrap()));
+    assert_eq!(ended.iter().filter(|ran| ran.code == 0).count(), 1, "{ended:#?}");
+    // On a slow machine the other may have come too late to see it free.
+    let refused = ended.iter().find(|ran| ran.code != 0).map(|ran| ran.json()["error"]["code"].clone()).unwrap();
+    assert!(refused == "queue_locked" || refused == "queue_status", "{ended:#?}");
+    assert_eq!((pilot.status(&id).as_str(), pilot.item(&id)["attempt_count"].as_u64()), ("SETTLED", Some(2)));
     assert!(pilot.transfers().values().all(|times| *times == 1));
 }
 

@@ -212,13 +212,14 @@ fn w_02_w_03_w_04_a_user_interface_creates_candidates_and_a_page_of_the_city_not
 
 #[test]
 fn w_08_w_16_an_item_keeps_the_terms_that_were_accepted_and_is_queued_once() {
-    let pilot = Pilot::new();
+    let mut pilot = Pilot::new();
     let kept = pilot.row(ONE).kept;
     let members: Vec<&String> = kept.keys().collect();
     let named = ["charter_no", "from_member", "intent_id", "project_id", "quantity", "seat_id", "to_member", "unit_id", "value_class"];
     assert_eq!(members, named);
     let queued = pilot.world.entries.iter().flat_map(|entry| &entry.records);
     assert_eq!(queued.filter(|record| record.action == "execution.queued" && record.subject == ONE).count(), 1);
+    assert_eq!(pilot.beside("Actor:joan", "execution.queued", ONE, Value::Object(kept)).unwrap_err(), "lifecycle_exists");
 }
 
 #[test]
