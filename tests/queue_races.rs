@@ -100,6 +100,16 @@ fn fenced<'a>(events: &'a [Value], items: &[String]) -> Vec<&'a str> {
     ids.filter(|id| items.iter().any(|item| item == id)).collect()
 }
 
+/// A worker that is killed with what holds it, also by a test that fails.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// W-28 to W-31, W-36, W-41, W-42, W-47: eight processes, one of them killed every 100 ms, until nothing is left that can be done.
 #[test]
 fn w_28_w_30_w_41_w_42_each_intent_is_transferred_once_though_workers_are_killed_all_the_time() {
@@ -123,9 +133,9 @@ fn w_28_w_30_w_41_w_42_each_intent_is_transferred_once_though_workers_are_killed
     };
     pilot.each("ruth", of(3).map(withdrawn));
 
-    let start = || pilot.worker(&["--batch", "8", "--lease", "1", "--poll", "50"]).stdout(Stdio::null()).spawn().unwrap();
+    let start = || Worker(pilot.worker(&["--batch", "8", "--lease", "1", "--poll", "50"]).stdout(Stdio::null()).spawn().unwrap());
     let begun = Instant::now();
-    let mut workers: Vec<Child> = (0..WORKERS).map(|_| start()).collect();
+    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| start()).collect();
     let (mut kills, mut grown) = (0_usize, pilot.size());
     // The two of the story are done as well.
     let waiting = of(7).count() as u64 + 1;
@@ -150,16 +160,11 @@ fn w_28_w_30_w_41_w_42_each_intent_is_transferred_once_though_workers_are_killed
         }
         grown = size;
         let nth = usize::try_from(moments.next_below(WORKERS as u64)).unwrap();
-        workers[nth].kill().unwrap();
-        workers[nth].wait().unwrap();
         workers[nth] = start();
         kills += 1;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    for worker in &mut workers {
-        worker.kill().unwrap();
-        worker.wait().unwrap();
-    }
+    drop(workers);
     let mut lost = 0;
     for id in &ids {
         lost += pilot.events(id).iter().filter(|event| *event == "lease_lost").count();
