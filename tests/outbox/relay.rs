@@ -21,6 +21,23 @@ print(server.socket.getsockname()[1], flush=True)
 asyncore.loop()
 "#;
 
+/// Speaks TLS from the start, by a certificate that nobody has signed, and says what it hears afterwards, or that it hears nothing.
+const STRANGER: &str = r#"
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    try:
+        with context.wrap_socket(connection, server_side=True) as stream:
+            stream.sendall(b"220 localhost\r\n")
+            print("heard", stream.recv(4096), flush=True)
+    except OSError as error:
+        print("nothing", error, flush=True)
+"#;
+
 struct Relay {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -29,8 +46,12 @@ struct Relay {
 
 impl Relay {
     fn start() -> Self {
+        Self::run(&["-W", "ignore", "-c", SERVER])
+    }
+
+    fn run(args: &[&str]) -> Self {
         let mut command = Command::new("python3");
-        command.args(["-W", "ignore", "-c", SERVER]).stdout(Stdio::piped());
+        command.args(args).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("`python3` cannot be started ({e})"));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.next().unwrap_or_else(|| panic!("the server did not start: its library came with Python up to 3.11")).unwrap();
@@ -53,6 +74,24 @@ fn send(scratch: &Scratch, port: u16, more: &[&str]) -> Ran {
     let mut command = scratch.command();
     command.env("ENACT_SMTP_URL", format!("smtp://127.0.0.1:{port}")).args(["outbox", "send", "--json"]).args(more);
     ran(&command.output().unwrap())
+}
+
+#[test]
+fn b_32_a_relay_with_a_certificate_that_nobody_signed_is_told_nothing() {
+    let scratch = workspace(&[say(&["a@desk.example"], "s", "t")]);
+    run(&scratch);
+    let [key, certificate] = ["key.pem", "certificate.pem"].map(|name| scratch.path().join(name).to_string_lossy().into_owned());
+    let made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-addext"];
+    let made = Command::new("openssl").args(made).args(["subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate]).output();
+    assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
+    let mut relay = Relay::run(&["-c", STRANGER, &certificate, &key]);
+    let mut command = scratch.command();
+    command.env("ENACT_SMTP_URL", format!("smtps://ann:geheim@localhost:{}", relay.port)).args(["outbox", "send", "--json"]);
+    let sent = ran(&command.output().unwrap()).exits(3);
+    assert_eq!(states(&scratch), ["FAILED"], "{sent:?}");
+    assert!(!format!("{sent:?}").contains("geheim"));
+    let heard = relay.lines.next().unwrap().unwrap();
+    assert!(heard.starts_with("nothing"), "{heard}");
 }
 
 #[test]
