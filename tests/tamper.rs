@@ -89,6 +89,31 @@ fn a_flipped_bit_in_a_sealed_protocol_is_found() {
 }
 
 #[test]
+fn b_30_a_listing_that_says_otherwise_than_the_evidence_is_found_column_by_column() {
+    let scratch = three_runs();
+    let sql = scratch.sql();
+    for (column, other) in [
+        ("workflow", "'WF_OTHER_V0'"),
+        ("binding", "'RB_OTHER_V0'"),
+        ("class", "'FAILURE'"),
+        ("reason", "'EXIT_OTHER'"),
+        ("code", "'OTHER'"),
+        ("at", "replace(at, '.', '.9')"),
+        ("at", "substr(at, 1, 10)"),
+        ("at", "''"),
+    ] {
+        let before: Option<String> = sql.query_row(&format!("SELECT {column} FROM runs WHERE seq = 1"), [], |row| row.get(0)).unwrap();
+        assert_eq!(sql.execute(&format!("UPDATE runs SET {column} = {other} WHERE seq = 1"), []).unwrap(), 1);
+        let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
+        let finding = &verify["findings"][0];
+        assert_eq!((&finding["code"], &finding["seq"]), (&"run_column".into(), &1.into()), "{column} = {other}: {verify}");
+        assert!(finding["detail"].as_str().unwrap().starts_with(&format!("{column}:")), "{finding}");
+        sql.execute(&format!("UPDATE runs SET {column} = ?1 WHERE seq = 1"), params![before]).unwrap();
+        scratch.enact(&["verify", "--json"]).exits(0);
+    }
+}
+
+#[test]
 fn a_changed_row_of_a_host_store_is_found_by_the_state_audit() {
     let scratch = three_runs();
     let sql = scratch.sql();

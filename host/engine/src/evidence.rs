@@ -147,7 +147,7 @@ pub fn mismatches(seq: u64, receipt: &Claims<'_>, run: &RunRef<'_>) -> Vec<Findi
             findings.push(finding("run_column", seq, format!("{column}: the evidence says `{expected}`, the listing `{got}`")));
         }
     };
-    let at = transcript_at(run.transcript);
+    let at = if begins_at(run.transcript, run.run_id, run.at) { Cow::Borrowed(run.at) } else { transcript_at(run.transcript) };
     let (expected, got) = (receipt.code.unwrap_or_default(), run.code.unwrap_or_default());
     column("run_id", receipt.run == run.run_id, &receipt.run, run.run_id);
     column("workflow", receipt.workflow == run.workflow, &receipt.workflow, run.workflow);
@@ -158,6 +158,17 @@ pub fn mismatches(seq: u64, receipt: &Claims<'_>, run: &RunRef<'_>) -> Vec<Findi
     column("code", expected == got, &expected, got);
     column("at", at == run.at, &at, run.at);
     findings
+}
+
+/// How a transcript of this version begins.
+const BEGINS: &str = "{\"v\":1,\"run\":\"";
+
+/// Whether the transcript begins as it is written for a run of that id and time: then the rest of it need not be read for the time.
+fn begins_at(transcript: &[u8], run: &str, at: &str) -> bool {
+    // Neither holds anything that JSON spells in two ways, or the listing is not taken at its word.
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:+".contains(&byte));
+    let begins = [BEGINS, run, "\",\"at\":\"", at, "\","].iter().try_fold(transcript, |rest, part| rest.strip_prefix(part.as_bytes()));
+    plain(run) && plain(at) && begins.is_some()
 }
 
 /// The run's own time stands in its transcript; the listing repeats it.
@@ -172,4 +183,30 @@ fn transcript_at(transcript: &[u8]) -> Cow<'_, str> {
 
 fn finding(code: &'static str, seq: u64, detail: String) -> Finding {
     Finding { code, seq: Some(seq), detail }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_transcript_is_read_from_its_beginning_or_from_all_of_it() {
+        let (run, at) = ("RUN-01M81FWYH5HZAYMWE1ESA0VG0V", "2026-01-01T00:00:00.000000Z");
+        let transcript = |run: &str, at: &str| {
+            let (run, at) = (run.to_owned(), at.to_owned());
+            serde_json::to_vec(&Transcript { v: VERSION, run, at, ..Transcript::default() }).unwrap()
+        };
+        let written = transcript(run, at);
+        assert!(begins_at(&written, run, at));
+        assert_eq!(transcript_at(&written), at);
+        // Another time, another run, only a part of the time, a spelling that hides where the text ends.
+        let quoted = "2026\",\"at\":\"2027";
+        for (run, at) in [(run, "2026-01-01T00:00:00.000001Z"), ("RUN-2", at), (run, "2026-01-01"), (run, ""), (run, quoted)] {
+            assert!(!begins_at(&written, run, at), "{at}");
+        }
+        assert!(!begins_at(&transcript(run, quoted), run, quoted));
+        assert!(!begins_at(&written[..written.len() - 20], run, &at[..10]));
+    }
 }
