@@ -207,19 +207,9 @@ impl Outbound {
     /// # Errors
     /// Whatever SQLite reports. `Ok(Some(key))` is the first that is not open.
     pub fn release(&mut self, keys: &[String], at: &str, reason: &str) -> Result<Option<String>, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for key in keys {
-            let changed = transaction.execute(
-                "INSERT INTO repeatable (key, at, reason) SELECT key, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
-                 ON CONFLICT (key) DO UPDATE SET at = excluded.at, reason = excluded.reason WHERE reason IS NULL",
-                params![key, at, reason],
-            )?;
-            if changed == 0 {
-                return Ok(Some(key.clone()));
-            }
-        }
-        transaction.commit()?;
-        Ok(None)
+        let put = "INSERT INTO repeatable (key, at, reason) SELECT key, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
+             ON CONFLICT (key) DO UPDATE SET at = excluded.at, reason = excluded.reason WHERE reason IS NULL";
+        self.say_of_all(keys, |connection, key| connection.execute(put, params![key, at, reason]))
     }
 
     /// Says that a run is committed, with the keys that its transcript holds. Its answers are in the ledger from now on and go from here;
@@ -246,15 +236,22 @@ impl Outbound {
     /// # Errors
     /// Whatever SQLite reports. `Ok(Some(key))` is the first that is not open.
     pub fn dismiss(&mut self, keys: &[String], at: &str, reason: &str) -> Result<Option<String>, StoreError> {
+        let put =
+            "INSERT INTO dismissed (key, state, at, reason) SELECT key, state, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
+             ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at, reason = excluded.reason
+             WHERE state <> excluded.state";
+        self.say_of_all(keys, |connection, key| connection.execute(put, params![key, at, reason]))
+    }
+
+    /// Does that to each of the keys, or to none: the first one that it says nothing of is answered.
+    fn say_of_all(
+        &mut self,
+        keys: &[String],
+        say: impl Fn(&Connection, &str) -> rusqlite::Result<usize>,
+    ) -> Result<Option<String>, StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for key in keys {
-            let changed = transaction.execute(
-                "INSERT INTO dismissed (key, state, at, reason) SELECT key, state, ?2, ?3 FROM outbound WHERE key = ?1 AND state <> 'DONE'
-                 ON CONFLICT (key) DO UPDATE SET state = excluded.state, at = excluded.at, reason = excluded.reason
-                 WHERE state <> excluded.state",
-                params![key, at, reason],
-            )?;
-            if changed == 0 {
+            if say(&transaction, key)? == 0 {
                 return Ok(Some(key.clone()));
             }
         }

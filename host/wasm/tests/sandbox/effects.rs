@@ -56,6 +56,16 @@ impl Host for Always {
     }
 }
 
+/// Makes a call while it is asked in one, and keeps how it ended.
+struct Nested(Module, Option<&'static str>);
+
+impl Host for Nested {
+    fn call(&mut self, _: &Request) -> Answer {
+        self.1 = Some(effect(&self.0, "{}", &[], &mut Memory::default()).outcome.code());
+        Answer::Existing(None)
+    }
+}
+
 fn call_with(grants: &[String]) -> EffectCall<'_> {
     EffectCall { capability: "C", operation: "O", inputs: "{}", store: "s", idempotency_key: "k", grants, now_micros: 0 }
 }
@@ -164,13 +174,6 @@ fn p_21_a_transcript_that_no_run_should_keep_is_inconclusive() {
 
 #[test]
 fn p_21_no_free_slot_is_infrastructure() {
-    struct Nested(Module, Option<&'static str>);
-    impl Host for Nested {
-        fn call(&mut self, _: &Request) -> Answer {
-            self.1 = Some(effect(&self.0, "{}", &[], &mut Memory::default()).outcome.code());
-            Answer::Existing(None)
-        }
-    }
     let sandbox = Sandbox::new(&Options { max_concurrent_calls: 1, ..Options::default() }).unwrap();
     let module = admit(&sandbox, &side_effect("", REGISTERS));
     let mut host = Nested(module.clone(), None);
@@ -181,20 +184,13 @@ fn p_21_no_free_slot_is_infrastructure() {
 
 #[test]
 fn p_21_each_of_two_calls_at_once_has_the_slots_of_the_largest_component() {
-    struct Beside(Module, Option<&'static str>);
-    impl Host for Beside {
-        fn call(&mut self, _: &Request) -> Answer {
-            self.1 = Some(effect(&self.0, "{}", &[], &mut Memory::default()).outcome.code());
-            Answer::Existing(None)
-        }
-    }
     let sandbox = Sandbox::new(&Options { max_concurrent_calls: 2, ..Options::default() }).unwrap();
     let large: String = (2..=STANDARD.memories)
         .map(|nth| format!("(core module $m{nth} (memory 1) (table 1 funcref)) (core instance $i{nth} (instantiate $m{nth}))"))
         .collect();
     let text = side_effect_text("", REGISTERS).replacen("(component", &format!("(component {large}"), 1);
     let module = sandbox.admit(&binary(&text), Profile::Standard).unwrap();
-    let mut host = Beside(module.clone(), None);
+    let mut host = Nested(module.clone(), None);
     assert_eq!(outputs(&effect(&module, "{}", &["registry"], &mut host)), "01");
     assert_eq!(host.1, Some("ok"), "the one beside it");
 }
