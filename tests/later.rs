@@ -75,6 +75,29 @@ fn holds(scratch: &Scratch) -> Value {
 }
 
 #[test]
+fn b_21_what_was_asked_for_runs_with_the_binding_that_the_row_names() {
+    let row = json!([{"workflow": NOTIFY, "binding": "RB_ELSEWHERE_V0"}]);
+    let scratch = workspace(&notices(1), &json!([{"workflow": NOTIFY}]));
+    let opened = Workspace::open(&scratch.workspace()).unwrap();
+    let artifact = |code: &str| std::fs::read_to_string(scratch.workspace().join(format!("protocol/{code}.json"))).unwrap();
+    let workflow: Value = serde_json::from_str(&artifact(NOTIFY)).unwrap();
+    let own = workflow["binding"].as_str().unwrap();
+    let other = artifact(own).replace(own, "RB_ELSEWHERE_V0").replace("settlement/outbox", "elsewhere");
+    opened.write_artifact("RB_ELSEWHERE_V0", other.as_bytes()).unwrap();
+    let mut asker: Value = serde_json::from_str(&artifact("RB_HOSTILE_0_V0")).unwrap();
+    asker["bindings"]["CS_ASKER_V0"]["workflow"] = row;
+    opened.write_artifact("RB_HOSTILE_0_V0", asker.to_string().as_bytes()).unwrap();
+    opened.seal().unwrap();
+    assert_eq!(letters(&run(&scratch)["payload"]), "o");
+    assert_eq!(log(&scratch, "enact:workflow")[0]["binding"], "RB_ELSEWHERE_V0");
+    let started = listen(&scratch);
+    let shown = scratch.enact(&["show", started[0]["run_id"].as_str().unwrap(), "--json"]).exits(0).json();
+    assert_eq!((&shown["receipt"]["binding"], &shown["receipt"]["workflow"]), (&"RB_ELSEWHERE_V0".into(), &NOTIFY.into()), "{shown}");
+    assert_eq!((log(&scratch, "elsewhere/notices").len(), subjects(&scratch).len()), (1, 0));
+    assert_eq!(holds(&scratch)["replayed"], 2);
+}
+
+#[test]
 fn b_21_what_a_committed_run_asked_for_runs_once_in_order_and_what_only_looks_starts_nothing() {
     let scratch = workspace(&notices(2), &json!([{"workflow": NOTIFY}]));
     let asked = run(&scratch);
