@@ -46,7 +46,7 @@ pub(crate) enum ModuleCommand {
     Diff(compare::DiffArgs),
     /// Show what modules used in the last runs: calls, fuel, time, host calls, refusals, traps.
     Stats(compare::StatsArgs),
-    /// List what modules sent to peers or wrote to files, or may have, and that is in no committed run; or dismiss it.
+    /// List what modules sent to peers or wrote to files, or may have, and that is in no committed run; or say what is to become of it.
     Intents(intents::IntentsArgs),
     /// Sign a component with an actor's key: a detached DSSE envelope over its digests.
     Sign(exchange::SignArgs),
