@@ -169,3 +169,16 @@ fn an_expected_workspace_that_is_not_there_is_named() {
     }
     assert!(!scratch.workspace().exists(), "a reading command created something");
 }
+
+#[test]
+fn more_threads_than_the_sandbox_has_slots_for_are_a_mistake_of_usage() {
+    let scratch = Scratch::init();
+    for command in [["work", "--as=a", "--workers"], ["decide", "--as=a", "--jobs"], ["audit", "--all", "--jobs"]] {
+        for threads in ["0", "1000", "4294967297", "1.5", "many"] {
+            let refused = scratch.enact(&[command.as_slice(), &[threads]].concat()).exits(2);
+            assert!(refused.err.contains("a number from 1 to 999"), "{refused:?}");
+        }
+    }
+    // As many as that are taken: what is said then is about the rest of the command.
+    assert_eq!(scratch.enact(&["audit", "--all", "--jobs", "999", "--json"]).exits(1).json()["error"]["code"], "ledger_empty");
+}

@@ -1,7 +1,9 @@
 //! The command line: what can be said. One command is one file under `cmd`; its doc comment is its help text.
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use enact_wasm::limits::CONCURRENT_CALLS_MAX;
 
 use crate::cmd;
 
@@ -98,4 +100,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Bench(cmd::bench::BenchCommand),
     Completions(cmd::completions::CompletionsArgs),
+}
+
+/// Threads of one process that call modules: one slot of the sandbox each, and one for who commits.
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let max = CONCURRENT_CALLS_MAX - 1;
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| u32::try_from(threads.get()).is_ok_and(|threads| threads <= max));
+    threads.ok_or_else(|| format!("a number from 1 to {max}"))
 }

@@ -25,7 +25,7 @@ pub(crate) struct AuditArgs {
     #[arg(long, conflicts_with = "runs")]
     all: bool,
     /// Threads that re-execute.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1), value_parser = crate::args::threads)]
     jobs: NonZeroUsize,
     /// Also refold the host stores from the committed runs and check every recorded read against them (implies --all).
     #[arg(long, conflicts_with = "runs")]

@@ -39,7 +39,7 @@ pub(crate) struct DecideArgs {
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(511))]
     group: NonZeroUsize,
     /// Threads that draft, sign and check.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1), value_parser = crate::args::threads)]
     jobs: NonZeroUsize,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long)]
     each: bool,
     /// With --each: threads that complete, sign and check.
-    #[arg(long, value_name = "N", requires = "each", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    #[arg(long, value_name = "N", requires = "each", default_value_t = NonZeroUsize::MIN.saturating_add(1), value_parser = crate::args::threads)]
     jobs: NonZeroUsize,
 }
 

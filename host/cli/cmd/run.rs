@@ -37,7 +37,7 @@ pub(crate) struct RunArgs {
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
     /// Threads that execute a batch.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1), value_parser = crate::args::threads)]
     jobs: NonZeroUsize,
     /// Runs of a batch under way at once.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(63))]

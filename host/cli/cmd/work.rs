@@ -24,7 +24,7 @@ pub(crate) struct WorkArgs {
     #[arg(long = "as", value_name = "ACTOR")]
     by: String,
     /// Workers of this process.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN, value_parser = crate::args::threads)]
     workers: NonZeroUsize,
     /// Stop when there is nothing to do. Exit code 3 when an item failed.
     #[arg(long)]

@@ -187,14 +187,17 @@ impl Outbound {
         Ok(begun)
     }
 
-    /// Keeps the answer. With `repeatable`, another attempt may send it again; the same one is served what is kept all the same.
+    /// Keeps the answer that a run was given, unless another attempt has taken the intent over meanwhile: what comes late is not that one's answer.
+    /// With `repeatable`, another attempt may send it again; the same one is served what is kept all the same.
     ///
     /// # Errors
     /// Whatever SQLite reports; the intent then stays one whose end is not known.
-    pub fn answered(&mut self, key: &str, answer: &[u8], repeatable: bool) -> Result<(), StoreError> {
+    pub fn answered(&mut self, key: &str, run: &str, answer: &[u8], repeatable: bool) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let changed = transaction
-            .execute("UPDATE outbound SET state = 'ANSWERED', answer = ?2 WHERE key = ?1 AND state = 'SENDING'", params![key, answer])?;
+        let changed = transaction.execute(
+            "UPDATE outbound SET state = 'ANSWERED', answer = ?3 WHERE key = ?1 AND run = ?2 AND state = 'SENDING'",
+            params![key, run, answer],
+        )?;
         if repeatable && changed > 0 {
             transaction.execute("INSERT INTO repeatable (key) VALUES (?1) ON CONFLICT (key) DO NOTHING", [key])?;
         }
@@ -363,8 +366,8 @@ mod tests {
         // Another process, and one that comes after a crash.
         let mut other = Outbound::open(&path).unwrap();
         assert_eq!(other.begin(&intent("RUN-1/0/0", "a")).unwrap(), Begun::Unknown);
-        outbound.answered("RUN-1/0/0", b"yes", false).unwrap();
-        outbound.answered("RUN-1/0/0", b"no", false).unwrap();
+        outbound.answered("RUN-1/0/0", "RUN-1", b"yes", false).unwrap();
+        outbound.answered("RUN-1/0/0", "RUN-1", b"no", false).unwrap();
         assert_eq!(other.begin(&intent("RUN-1/0/0", "a")).unwrap(), Begun::Answered(b"yes".to_vec()));
         assert_eq!(other.begin(&intent("RUN-1/0/0", "b")).unwrap(), Begun::Other);
     }
@@ -376,8 +379,8 @@ mod tests {
         for key in ["RUN-1/0/0", "RUN-1/0/1", "RUN-1/0/2"] {
             assert_eq!(outbound.begin(&intent(key, "a")).unwrap(), Begun::Ours);
         }
-        outbound.answered("RUN-1/0/0", b"yes", false).unwrap();
-        outbound.answered("RUN-1/0/1", b"yes", false).unwrap();
+        outbound.answered("RUN-1/0/0", "RUN-1", b"yes", false).unwrap();
+        outbound.answered("RUN-1/0/1", "RUN-1", b"yes", false).unwrap();
         outbound.settle("RUN-1", &["RUN-1/0/0".to_owned()]).unwrap();
         let left: Vec<(String, String)> = outbound.unsettled(10, false).unwrap().into_iter().map(|row| (row.key, row.state)).collect();
         assert_eq!(left, [("RUN-1/0/1".into(), "UNUSED".into()), ("RUN-1/0/2".into(), "SENDING".into())]);
@@ -394,7 +397,7 @@ mod tests {
             outbound.begin(&intent(key, "a")).unwrap();
         }
         outbound.begin(&Intent { run: "RUN-2", ..intent(&done, "a") }).unwrap();
-        outbound.answered(&done, b"yes", false).unwrap();
+        outbound.answered(&done, "RUN-2", b"yes", false).unwrap();
         outbound.settle("RUN-2", std::slice::from_ref(&done)).unwrap();
         let open = |outbound: &Outbound| outbound.unsettled(10, false).unwrap().into_iter().map(|row| row.key).collect::<Vec<_>>();
         // One that is not open, and none of them is dismissed.
@@ -410,7 +413,7 @@ mod tests {
         assert_eq!(all, [(a.clone(), Some(("now".to_owned(), "it did arrive".to_owned()))), (b.clone(), None)]);
         // It is not sent again for that, and what is learned of it later is shown.
         assert_eq!(outbound.begin(&intent(&a, "a")).unwrap(), Begun::Unknown);
-        outbound.answered(&a, b"yes", false).unwrap();
+        outbound.answered(&a, "RUN-1", b"yes", false).unwrap();
         assert_eq!(open(&outbound), [a, b]);
     }
 
@@ -422,15 +425,18 @@ mod tests {
         let looked = Intent { harmless: true, run: "RUN-0", ..intent("ITEM-1/0/9", "a") };
         assert_eq!([outbound.begin(&looked).unwrap(), outbound.begin(&looked).unwrap()], [Begun::Ours, Begun::Unknown]);
         assert_eq!(outbound.begin(&Intent { run: "RUN-1", request: "b", ..looked }).unwrap(), Begun::Ours);
-        outbound.answered("ITEM-1/0/9", b"seen", false).unwrap();
+        // The one before was only slow: its answer comes late, and to another question.
+        outbound.answered("ITEM-1/0/9", "RUN-0", b"late", false).unwrap();
+        assert_eq!(outbound.begin(&Intent { run: "RUN-1", request: "b", ..looked }).unwrap(), Begun::Unknown);
+        outbound.answered("ITEM-1/0/9", "RUN-1", b"seen", false).unwrap();
         outbound.settle("RUN-1", &["ITEM-1/0/9".to_owned()]).unwrap();
         let [paid, asked, lost] = ["ITEM-1/0/0", "ITEM-1/0/1", "ITEM-1/0/2"].map(str::to_owned);
         let of = |key: &'static str, run: &'static str| Intent { run, ..intent(key, "a") };
         for key in ["ITEM-1/0/0", "ITEM-1/0/1", "ITEM-1/0/2"] {
             assert_eq!(outbound.begin(&of(key, "RUN-1")).unwrap(), Begun::Ours);
         }
-        outbound.answered(&paid, b"taken", false).unwrap();
-        outbound.answered(&asked, b"busy", true).unwrap();
+        outbound.answered(&paid, "RUN-1", b"taken", false).unwrap();
+        outbound.answered(&asked, "RUN-1", b"busy", true).unwrap();
         // The same attempt executed again is served all of it.
         assert_eq!(outbound.begin(&of("ITEM-1/0/1", "RUN-1")).unwrap(), Begun::Answered(b"busy".to_vec()));
         assert_eq!(outbound.begin(&of("ITEM-1/0/0", "RUN-2")).unwrap(), Begun::Answered(b"taken".to_vec()));

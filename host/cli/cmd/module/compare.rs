@@ -28,7 +28,7 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     last: u64,
     /// Threads that execute them again.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN.saturating_add(1), value_parser = crate::args::threads)]
     jobs: NonZeroUsize,
 }
 

@@ -215,7 +215,7 @@ impl<'a> Outside<'a> {
                 let answer = act(self.reach).unwrap_or_else(Answer::Fault);
                 // If it cannot be kept, the intent stays one whose end is unknown, and is not done again either.
                 let kept = serde_json::to_vec(&answer).unwrap_or_default();
-                let _ = self.reach.outbound(|outbound| outbound.answered(&key, &kept, !done(&answer)));
+                let _ = self.reach.outbound(|outbound| outbound.answered(&key, self.run, &kept, !done(&answer)));
                 answer
             }
         };
