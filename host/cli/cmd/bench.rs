@@ -254,10 +254,18 @@ pub(crate) fn run(ui: &Ui, _global: &Global, command: &BenchCommand) -> Result<E
                 EngineChoice::Both => vec![Backend::Native, Backend::Pulley],
             };
             for backend in backends {
-                print(ui, &bench::audit(&args.dir, args.runs, args.jobs, backend)?)?;
+                let bar = ui.bar(args.runs, "runs");
+                let figures = bench::audit(&args.dir, args.runs, args.jobs, backend, |n| bar.inc(n))?;
+                bar.finish_and_clear();
+                print(ui, &figures)?;
             }
         }
-        BenchCommand::Verify(args) => print(ui, &bench::verify(&args.dir, args.runs, args.jobs)?)?,
+        BenchCommand::Verify(args) => {
+            let bar = ui.bar(args.runs, "runs");
+            let figures = bench::verify(&args.dir, args.runs, args.jobs, |n| bar.inc(n))?;
+            bar.finish_and_clear();
+            print(ui, &figures)?;
+        }
     }
     Ok(Exit::Done)
 }

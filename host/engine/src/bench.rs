@@ -4,6 +4,7 @@
 mod modules;
 mod queue;
 mod receipts;
+mod replay;
 
 pub use modules::{ModuleFigures, ModulesBench, ModulesFigures, modules};
 pub use queue::{QueueBench, QueueBlock, QueueFigures, queue};
@@ -14,19 +15,18 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use enact_core::entry::{Kind, Posting, Side};
-use enact_core::hash::{blob_hash, leaf_hash};
-use enact_wasm::{Backend, Limits, Outcome};
+use enact_wasm::{Limits, Outcome};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, EngineOptions, RunRequest};
 use crate::error::{EngineError, Result};
-use crate::examine::AuditOptions;
 use crate::govern::{Held, Proposed, Stream};
 use crate::pool::Load;
 use crate::workspace::Workspace;
 
 pub use receipts::{ReceiptFigures, receipts};
+pub use replay::{ReplayFigures, VerifyFigures, audit, verify};
 
 /// Code of the generated workflow.
 const WORKFLOW: &str = "WF_BENCH_GENERATED_V0";
@@ -334,103 +334,6 @@ fn governed(dir: &Path) -> Result<(Engine, Scratch)> {
     engine.found(ACTOR, &["registrar".to_owned()])?;
     engine.grant(ACTOR, ACTOR, Held::Role(ROLE), None)?;
     Ok((engine, scratch))
-}
-
-/// Figures of audits and verifications.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReplayFigures {
-    /// Runs in the ledger.
-    pub runs: u64,
-    /// Size of the ledger file, bytes.
-    pub bytes: u64,
-    /// Time taken, s.
-    pub seconds: f64,
-    /// Runs per second.
-    pub runs_per_s: f64,
-    /// Ledger bytes per second, MB.
-    pub mb_per_s: f64,
-    /// How it came out.
-    pub verdict: String,
-}
-
-/// Measures the re-execution of `runs` nine-step workflows on `jobs` threads.
-pub fn audit(dir: &Path, runs: u64, jobs: NonZeroUsize, backend: Backend) -> Result<ReplayFigures> {
-    let (engine, _scratch) = filled(dir, runs, jobs)?;
-    let options = AuditOptions { entries: None, jobs, state: false, backends: vec![backend] };
-    let begun = Instant::now();
-    let report = engine.audit(&options, |_| {})?;
-    Ok(replay_figures(&engine, runs, begun.elapsed(), report.verdict))
-}
-
-/// Figures of a verification, beside what the machine's hashing alone would allow.
-#[derive(Debug, Clone, Serialize)]
-pub struct VerifyFigures {
-    /// The verification.
-    #[serde(flatten)]
-    pub verify: ReplayFigures,
-    /// SHA-256 of one thread over pieces of 4 KiB, MB/s.
-    pub sha256_mb_per_s: f64,
-    /// BLAKE3 of one thread over pieces of 4 KiB, MB/s.
-    pub blake3_mb_per_s: f64,
-}
-
-/// Measures the verification of a ledger of `runs` nine-step workflows.
-pub fn verify(dir: &Path, runs: u64, jobs: NonZeroUsize) -> Result<VerifyFigures> {
-    let (engine, _scratch) = filled(dir, runs, jobs)?;
-    let begun = Instant::now();
-    let report = engine.verify(None, jobs, |_| {})?;
-    let verify = replay_figures(&engine, runs, begun.elapsed(), report.verdict);
-    Ok(VerifyFigures {
-        verify,
-        sha256_mb_per_s: hash_rate(|piece| leaf_hash(piece)[0]),
-        blake3_mb_per_s: hash_rate(|piece| blob_hash(piece).bytes[0]),
-    })
-}
-
-/// Hashes for about half a second on one thread, MB/s.
-fn hash_rate(hash: impl Fn(&[u8]) -> u8) -> f64 {
-    let piece = [0x5a_u8; 4_096];
-    let (begun, mut pieces, mut sum) = (Instant::now(), 0_u64, 0_u8);
-    while begun.elapsed() < Duration::from_millis(500) {
-        for _ in 0..256 {
-            sum ^= hash(std::hint::black_box(&piece));
-        }
-        pieces += 256;
-    }
-    std::hint::black_box(sum);
-    (pieces * piece.len() as u64) as f64 / 1e6 / begun.elapsed().as_secs_f64()
-}
-
-fn filled(dir: &Path, runs: u64, jobs: NonZeroUsize) -> Result<(Engine, Scratch)> {
-    let (engine, scratch) = engine(dir, 9, jobs.get())?;
-    let in_flight = NonZeroUsize::MIN.saturating_add(127);
-    let (mut started, mut failed) = (0, None);
-    engine.run_many(
-        Load { workers: jobs, in_flight },
-        || {
-            started += 1;
-            (started <= runs).then(|| request(started))
-        },
-        |_, result| {
-            if let Err(error) = result {
-                failed.get_or_insert(error);
-            }
-        },
-    )?;
-    engine.settle()?;
-    failed.map_or(Ok((engine, scratch)), Err)
-}
-
-fn replay_figures(engine: &Engine, runs: u64, took: Duration, verdict: &str) -> ReplayFigures {
-    let (seconds, bytes) = (took.as_secs_f64(), file_size(engine));
-    ReplayFigures {
-        runs,
-        bytes,
-        seconds,
-        runs_per_s: runs as f64 / seconds,
-        mb_per_s: bytes as f64 / 1e6 / seconds,
-        verdict: verdict.to_owned(),
-    }
 }
 
 fn run_for(engine: &Engine, load: Load, duration: Duration, progress: &mut dyn FnMut(Duration)) -> Result<Vec<u32>> {

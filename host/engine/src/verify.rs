@@ -262,7 +262,7 @@ impl Chunk {
         let seq = entry.seq();
         if let Some(receipt) = entry.receipt().filter(|receipt| receipt.snapshot() == entry.protocol()) {
             self.modules.extend(receipt.modules());
-            return parts(seq, stored, &Claims::from(&receipt));
+            return parts(seq, stored, &Claims::from(receipt));
         }
         // What cannot be read at once is read slowly, which says what is wrong.
         let slowly =

@@ -11,7 +11,7 @@ mod write;
 pub use error::{CanonicalError, CanonicalKind};
 pub(crate) use read::same;
 pub use read::{admit_payload, check, parse};
-pub(crate) use strict::{Raw, Text, read, read_text};
+pub(crate) use strict::{Known, Text, read};
 pub use write::to_bytes;
 pub(crate) use write::write_to;
 

@@ -11,46 +11,51 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::cmp::Ordering;
 use core::fmt;
+use core::marker::PhantomData;
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::write::FLOAT_BOUND;
 use super::{MAX_DEPTH, MAX_SAFE_INTEGER};
 
-/// Name of the newtype that takes a value unread.
-const RAW: &str = "enact canonical bytes";
+/// Name of the newtype that may be read in two ways.
+const KNOWN: &str = "enact known value";
 
 /// Reads canonical bytes; nothing when they are not canonical, or not of this type.
 pub(crate) fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Option<T> {
-    read_text(core::str::from_utf8(bytes).ok()?)
-}
-
-/// The same of bytes that are known to be text.
-pub(crate) fn read_text<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
+    let text = core::str::from_utf8(bytes).ok()?;
     let mut reader = Reader { text, at: 0, depth: 0 };
     let value = T::deserialize(&mut reader).ok()?;
     (reader.at == text.len()).then_some(value)
 }
 
-/// A value whose bytes were seen to be canonical and are kept unread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Raw<'a>(pub(crate) &'a str);
+/// A value that is read as `A` where it is one, and only passed over otherwise: one reading where there would be two.
+#[derive(Clone, Debug)]
+pub(crate) enum Known<A> {
+    /// It is one.
+    Read(A),
+    /// It is something else, and canonical.
+    Other,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+impl<'de, A: Deserialize<'de>> Deserialize<'de> for Known<A> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Kept;
-        impl<'de> Visitor<'de> for Kept {
-            type Value = Raw<'de>;
+        struct Attempts<A>(PhantomData<A>);
+        impl<'de, A: Deserialize<'de>> Visitor<'de> for Attempts<A> {
+            type Value = Known<A>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("canonical bytes")
             }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Raw<'de>, E> {
-                Ok(Raw(text))
+            fn visit_seq<S: SeqAccess<'de>>(self, mut attempts: S) -> Result<Known<A>, S::Error> {
+                if let Some(read) = attempts.next_element()? {
+                    return Ok(Known::Read(read));
+                }
+                attempts.next_element::<IgnoredAny>()?.map(|_| Known::Other).ok_or_else(|| de::Error::custom("not read"))
             }
         }
-        deserializer.deserialize_newtype_struct(RAW, Kept)
+        deserializer.deserialize_newtype_struct(KNOWN, Attempts(PhantomData))
     }
 }
 
@@ -123,20 +128,44 @@ struct Quoted<'de> {
     escaped: bool,
 }
 
+/// Name of a member that was read, and whether its order can be told from its bytes: it is ASCII and has no escape.
+#[derive(Clone, Copy)]
+struct Name<'de> {
+    quoted: Quoted<'de>,
+    simple: bool,
+}
+
 impl<'de> Quoted<'de> {
     fn text(self) -> Result<Cow<'de, str>, Stop> {
         if self.escaped { unescape(self.inner).map(Cow::Owned) } else { Ok(Cow::Borrowed(self.inner)) }
     }
+}
 
-    /// Whether this member name comes before another one.
+impl<'de> Name<'de> {
+    fn of(quoted: Quoted<'de>) -> Self {
+        Self { quoted, simple: !quoted.escaped && quoted.inner.is_ascii() }
+    }
+
+    /// Whether it comes before another one.
+    #[inline]
     fn is_before(self, next: Self) -> bool {
-        let order = if self.inner.is_ascii() && next.inner.is_ascii() && !self.escaped && !next.escaped {
-            self.inner.cmp(next.inner)
-        } else {
-            let (Ok(a), Ok(b)) = (self.text(), next.text()) else { return false };
-            compare_names(&a, &b)
-        };
-        order == Ordering::Less
+        if !self.simple || !next.simple {
+            return self.is_before_by_units(next);
+        }
+        let (name, next) = (self.quoted.inner.as_bytes(), next.quoted.inner.as_bytes());
+        // Most differ in their first byte.
+        match name.first().cmp(&next.first()) {
+            Ordering::Less => true,
+            Ordering::Equal => name < next,
+            Ordering::Greater => false,
+        }
+    }
+
+    /// The same of any two names.
+    #[cold]
+    fn is_before_by_units(self, next: Self) -> bool {
+        let (Ok(a), Ok(b)) = (self.quoted.text(), next.quoted.text()) else { return false };
+        compare_names(&a, &b) == Ordering::Less
     }
 }
 
@@ -284,13 +313,39 @@ impl<'de> Reader<'de> {
         if last.is_some() {
             self.expect(b',')?;
         }
-        let name = self.quoted()?;
+        let quoted = self.quoted()?;
         self.expect(b':')?;
-        if last.is_some_and(|last| !last.is_before(name)) {
-            return Err(Stop);
+        names.follow(Name::of(quoted))?;
+        Ok(Some(quoted))
+    }
+
+    /// As [`Self::name`], where it is one of these and of plain letters: it is compared then, not searched for its end. Nothing has been
+    /// read when it is another one, or wrong.
+    fn field(&mut self, names: &mut Names<'de>, fields: &mut &'static [&'static str]) -> Result<Option<&'static str>, Stop> {
+        let rest = self.rest();
+        let opening: &[u8] = if names.last.is_some() { b",\"" } else { b"\"" };
+        let Some(rest) = rest.strip_prefix(opening) else { return Ok(None) };
+        let is_next = |field: &&str| {
+            let field = field.as_bytes();
+            rest.first() == field.first() && rest.strip_prefix(field).is_some_and(|rest| rest.starts_with(b"\":"))
+        };
+        let Some(nth) = fields.iter().position(is_next) else { return Ok(None) };
+        let Some((field, later)) = fields.get(nth..).and_then(<[_]>::split_first) else { return Ok(None) };
+        if plain(field.as_bytes()) != field.len() || !field.is_ascii() {
+            return Ok(None);
         }
-        names.last = Some(name);
-        Ok(Some(name))
+        *fields = later;
+        self.skip(opening.len().saturating_add(field.len()).saturating_add(2));
+        names.follow(Name { quoted: Quoted { inner: field, escaped: false }, simple: true })?;
+        Ok(Some(field))
+    }
+
+    /// An object, in which these names are expected.
+    fn object<V: Visitor<'de>>(&mut self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
+        self.enter(b'{')?;
+        let mut names = Names::default();
+        let value = visitor.visit_map(Members { reader: self, names: &mut names, fields })?;
+        if names.closed { Ok(value) } else { Err(Stop) }
     }
 
     /// Whether another item follows; behind the last one the list is closed.
@@ -309,18 +364,32 @@ impl<'de> Reader<'de> {
 /// The members of an object so far.
 #[derive(Default)]
 struct Names<'de> {
-    last: Option<Quoted<'de>>,
+    last: Option<Name<'de>>,
     closed: bool,
 }
 
-/// How many bytes from the first on are neither a quote, a backslash nor a control character; eight are looked at together.
+impl<'de> Names<'de> {
+    /// Takes the next name; each comes behind the one before.
+    #[inline]
+    fn follow(&mut self, name: Name<'de>) -> Result<(), Stop> {
+        if self.last.is_some_and(|last| !last.is_before(name)) {
+            return Err(Stop);
+        }
+        self.last = Some(name);
+        Ok(())
+    }
+}
+
+/// How many bytes from the first on are neither a quote, a backslash nor a control character; 32 are looked at together, then
+/// eight.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // The high bit of the lowest byte that is zero; of the ones above it, a borrow may set it wrongly.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let (words, tail) = bytes.as_chunks::<8>();
-    let mut count = 0_usize;
+    let (blocks, _) = bytes.as_chunks::<32>();
+    let mut count = blocks.iter().take_while(|block| !block.iter().fold(false, |stop, b| stop | is_stop(*b))).count().saturating_mul(32);
+    let (words, tail) = bytes.get(count..).unwrap_or_default().as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
         let quote = zero(word ^ ONES.wrapping_mul(0x22));
@@ -332,7 +401,12 @@ fn plain(bytes: &[u8]) -> usize {
         }
         count = count.saturating_add(8);
     }
-    count.saturating_add(tail.iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..0x20)).count())
+    count.saturating_add(tail.iter().take_while(|b| !is_stop(**b)).count())
+}
+
+/// A quote, a backslash or a control character. Without a branch, so that a compiler may ask it of many bytes at once.
+const fn is_stop(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
 }
 
 /// Whether two hex digits are a control character that has no shorter escape.
@@ -408,24 +482,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Stop> {
-        if name != RAW {
-            return visitor.visit_newtype_struct(self);
+        if name == KNOWN {
+            return visitor.visit_seq(Attempts { reader: self, first: true });
         }
-        let start = self.at;
-        self.pass()?;
-        visitor.visit_borrowed_str(self.text.get(start..self.at).ok_or(Stop)?)
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        self.enter(b'{')?;
-        let mut names = Names::default();
-        let value = visitor.visit_map(Members { reader: self, names: &mut names })?;
-        if names.closed { Ok(value) } else { Err(Stop) }
+        self.object(&[], visitor)
     }
 
     /// Never from a list, which the parser of the slow reading would take too: it is written as an object.
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
-        self.deserialize_map(visitor)
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
+        self.object(fields, visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
@@ -453,10 +522,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 }
 
-/// The members of an open object.
+/// The members of an open object, and the names that are expected of those to come.
 struct Members<'r, 'de> {
     reader: &'r mut Reader<'de>,
     names: &'r mut Names<'de>,
+    fields: &'static [&'static str],
 }
 
 impl<'de> MapAccess<'de> for Members<'_, 'de> {
@@ -465,6 +535,9 @@ impl<'de> MapAccess<'de> for Members<'_, 'de> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Stop> {
         if self.names.closed {
             return Ok(None);
+        }
+        if let Some(field) = self.reader.field(self.names, &mut self.fields)? {
+            return seed.deserialize(BorrowedStrDeserializer::new(field)).map(Some);
         }
         let Some(name) = self.reader.name(self.names)? else { return Ok(None) };
         match name.text()? {
@@ -498,3 +571,26 @@ impl<'de> SeqAccess<'de> for Items<'_, 'de> {
         Ok(None)
     }
 }
+
+/// One value twice: as what it may be, and, where it is not that, once more from its beginning.
+struct Attempts<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    first: bool,
+}
+
+impl<'de> SeqAccess<'de> for Attempts<'_, 'de> {
+    type Error = Stop;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Stop> {
+        let (at, depth) = (self.reader.at, self.reader.depth);
+        let read = seed.deserialize(&mut *self.reader);
+        if read.is_err() && core::mem::take(&mut self.first) {
+            (self.reader.at, self.reader.depth) = (at, depth);
+            return Ok(None);
+        }
+        read.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::record::Outline;
 use super::seal::check_content;
 use super::{ENTRY_VERSION, Entry, Kind, Local, MAX_ENTRY_BYTES, Posting, Record, Side};
-use crate::canonical::{Raw, Text, read, read_text};
+use crate::canonical::{Known, Text, read};
 use crate::hash::Digest;
 use crate::receipt::ReceiptView;
 use crate::time::Instant;
@@ -21,7 +21,7 @@ use crate::time::Instant;
 #[derive(Clone, Debug)]
 pub struct EntryView<'a> {
     bytes: &'a [u8],
-    entry: Read<'a, Raw<'a>>,
+    entry: Read<'a, Known<ReceiptView<'a>>>,
 }
 
 impl<'a> EntryView<'a> {
@@ -75,9 +75,9 @@ impl<'a> EntryView<'a> {
 
     /// The receipt it begins with. Nothing when [`crate::receipt::RunReceipt::from_record`] would refuse it; that one says why.
     #[must_use]
-    pub fn receipt(&self) -> Option<ReceiptView<'a>> {
+    pub fn receipt(&self) -> Option<&ReceiptView<'a>> {
         let record = self.entry.records.first()?;
-        let receipt: ReceiptView<'a> = read_text(record.payload.0)?;
+        let Known::Read(receipt) = &record.payload else { return None };
         // A receipt is said in one way only: the members of its record follow from it, and the others are absent.
         let Outline { kind, type_, action, subject, actor, seat, scope, claims, .. } = record.outline();
         let bare = record.refs.0.is_empty() && seat.is_none() && scope.is_none() && claims.iter().all(|(_, present)| !present);
