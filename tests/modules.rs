@@ -89,6 +89,33 @@ fn p_06_a_module_is_examined_proposed_examined_again_ratified_and_only_then_boun
 }
 
 #[test]
+fn p_06_what_may_not_be_proposed_leaves_its_refusal_and_nothing_else() {
+    let scratch = governed();
+    scratch.enact(&["actor", "new", "cy", "--as", "ada", "--json"]).exits(0);
+    let kept = || {
+        let files = std::fs::read_dir(scratch.workspace().join("modules")).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+        files.sort();
+        files
+    };
+    let refused = |path: &std::path::Path| code(&scratch.enact(&["module", "add", &path.to_string_lossy(), "--as", "cy", "--json"]).exits(3));
+    let bytes = says("SUCCESS", r#"{"id":"x"}"#);
+    let path = folder(&scratch, "shout", &bytes, &[("vectors.json", vectors("SUCCESS", &json!({"id": "x"})))]);
+    let (files, before) = (kept(), entries(&scratch));
+    assert_eq!(refused(&path), "authority_role");
+    assert_eq!((kept(), entries(&scratch)), (files, before));
+    // Nor does it replace what is kept beside a file that somebody else has proposed.
+    add(&scratch, &path, &[]).exits(0);
+    let files = kept();
+    let mut others = vectors("SUCCESS", &json!({"id": "x"}));
+    others["vectors"][0]["name"] = "another".into();
+    assert_eq!(refused(&folder(&scratch, "again", &bytes, &[("vectors.json", others)])), "authority_role");
+    assert_eq!((kept(), entries(&scratch)), (files, before + 1));
+    let refusals = scratch.enact(&["refusals", "--json"]).exits(0).json();
+    assert_eq!(refusals.to_string().matches("authority_role").count(), 2, "{refusals:#}");
+}
+
+#[test]
 fn p_06_what_was_not_admitted_is_neither_sealed_nor_run() {
     let scratch = governed();
     // Whoever writes into the workspace can let a name stand for anything.

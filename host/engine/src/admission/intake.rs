@@ -5,7 +5,7 @@ use enact_core::hash::{Digest, blob_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::record::{Open, Reliance, subject};
+use super::record::{Open, Reliance, proposal, subject};
 use super::vectors::{Tried, Vectors};
 use super::warden::{Examination, examine};
 use super::{Examined, MODULE_BYTES_MAX, Manifest, Reason, SIDE_FILE_BYTES_MAX};
@@ -139,9 +139,17 @@ impl Engine {
         subject(name)?;
         self.knows_modules()?;
         let fit = intake.examine().map_err(|e| named(e, name))?;
-        self.keep(intake, &fit)?;
         let provenance = serde_json::to_value(provenance).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
-        let proposed = self.record_proposal(by, name, &fit.examined, &provenance, note)?;
+        let proposal = proposal(name, &fit.examined, &provenance, note)?;
+        // Kept before it is proposed, so that no record names a file that a crash has lost; and only for one who may propose.
+        let allowed = self.explain(by, std::slice::from_ref(&proposal))?.allowed;
+        if allowed {
+            self.keep(intake, &fit)?;
+        }
+        let proposed = self.propose(by, &[proposal])?;
+        if !allowed {
+            self.keep(intake, &fit)?;
+        }
         Ok(Added { module: name.to_owned(), examined: fit.examined, tried: fit.tried, proposed, ratified: None })
     }
 

@@ -184,6 +184,18 @@ pub struct Reliance {
     pub compared: Option<Digest>,
 }
 
+/// What is proposed of a module that was examined.
+pub(super) fn proposal(name: &str, examined: &Examined, provenance: &Value, note: Option<&str>) -> Result<Proposed> {
+    let mut payload = json!({
+        "digest": examined.digest, "world": examined.world, "imports": examined.imports, "profile": examined.profile,
+        "examined": examined, "provenance": provenance,
+    });
+    if let Some(note) = note {
+        payload["note"] = json!(note);
+    }
+    Ok(Proposed::of(RECORD, "MODULE.PROPOSE", &subject(name)?, payload))
+}
+
 impl Engine {
     /// Where a file stands in this ledger.
     ///
@@ -191,28 +203,6 @@ impl Engine {
     /// [`EngineError::Store`] when it cannot be read.
     pub fn module_standing(&self, digest: &str) -> Result<Standing> {
         standing(&mut self.store().reader()?, digest)
-    }
-
-    /// Proposes a module that was examined.
-    ///
-    /// # Errors
-    /// [`EngineError::Refused`] when the judge refuses.
-    pub(super) fn record_proposal(
-        &self,
-        by: &str,
-        name: &str,
-        examined: &Examined,
-        provenance: &Value,
-        note: Option<&str>,
-    ) -> Result<Appended> {
-        let mut payload = json!({
-            "digest": examined.digest, "world": examined.world, "imports": examined.imports, "profile": examined.profile,
-            "examined": examined, "provenance": provenance,
-        });
-        if let Some(note) = note {
-            payload["note"] = json!(note);
-        }
-        self.propose(by, &[Proposed::of(RECORD, "MODULE.PROPOSE", &subject(name)?, payload)])
     }
 
     /// Versions of a module that wait for their ratification, oldest first.
