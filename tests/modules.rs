@@ -98,7 +98,8 @@ fn p_06_what_may_not_be_proposed_leaves_its_refusal_and_nothing_else() {
         files.sort();
         files
     };
-    let refused = |path: &std::path::Path| code(&scratch.enact(&["module", "add", &path.to_string_lossy(), "--as", "cy", "--json"]).exits(3));
+    let refused =
+        |path: &std::path::Path| code(&scratch.enact(&["module", "add", &path.to_string_lossy(), "--as", "cy", "--json"]).exits(3));
     let bytes = says("SUCCESS", r#"{"id":"x"}"#);
     let path = folder(&scratch, "shout", &bytes, &[("vectors.json", vectors("SUCCESS", &json!({"id": "x"})))]);
     let (files, before) = (kept(), entries(&scratch));

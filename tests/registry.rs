@@ -58,10 +58,11 @@ fn b_32_where_no_registry_is_or_none_that_may_be_talked_to_there_is_a_code() {
     refused(&here, "shout:v1", 1, "registry_reference");
 }
 
-#[test]
-fn b_32_a_registry_that_never_stops_talking_is_not_listened_to_for_ever() {
+/// A registry that answers each request with this; what ends in a brace never ends.
+fn talkative(answer: impl Fn(&str, &str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let this = host.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -70,13 +71,33 @@ fn b_32_a_registry_that_never_stops_talking_is_not_listened_to_for_ever() {
             reader.read_line(&mut line).unwrap();
             let asked = line.clone();
             while reader.read_line(&mut line).is_ok_and(|n| n > 2) {}
-            if !asked.contains("/manifests/") {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}");
-                continue;
-            }
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{");
-            while stream.write_all(&[b' '; 65_536]).is_ok() {}
+            let answer = answer(&asked, &this);
+            let _ = stream.write_all(format!("HTTP/1.1 {answer}").as_bytes());
+            while answer.ends_with('{') && stream.write_all(&[b' '; 65_536]).is_ok() {}
         }
     });
+    host
+}
+
+const ENDLESS: &str = "connection: close\r\n\r\n{";
+const EMPTY: &str = "connection: close\r\ncontent-length: 0\r\n\r\n";
+
+#[test]
+fn b_32_a_registry_that_never_stops_talking_is_not_listened_to_for_ever() {
+    let host = talkative(|asked, _| format!("200 OK\r\n{}", if asked.contains("/manifests/") { ENDLESS } else { EMPTY }));
     refused(&Scratch::init(), &format!("{host}/shout:v1"), 3, "registry_too_large");
+}
+
+#[test]
+fn b_32_tokens_and_errors_of_a_registry_have_their_bound_too() {
+    let challenge =
+        |host: &str| format!("401 Unauthorized\r\nwww-authenticate: Bearer realm=\"http://{host}/token\",service=\"s\"\r\n{EMPTY}");
+    let host = talkative(move |asked, host| if asked.contains("/token") { format!("200 OK\r\n{ENDLESS}") } else { challenge(host) });
+    refused(&Scratch::init(), &format!("{host}/shout:v1"), 3, "registry_too_large");
+    // The first thing of a push is an upload.
+    let host = talkative(|asked, _| match asked.contains("/uploads/") {
+        true => format!("500 Internal Server Error\r\n{ENDLESS}"),
+        false => format!("200 OK\r\n{EMPTY}"),
+    });
+    assert_eq!(code(&push(&publisher(), &format!("{host}/shout:v1")).exits(3)), "registry_too_large");
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "whatever else a client meets is a failure of the other side")]
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ use crate::place::Place;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a registry may say nothing.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Memory that a conversation may take beside the module: the client takes tokens and the texts of errors for as long as they come.
+const ANSWERS_BYTES_MAX: u64 = 64 << 20;
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +101,8 @@ impl Registry {
         let Artifact { layer, config, manifest } = Artifact::of(parcel)?;
         let component = layer.sha256_digest();
         let image = &self.place.reference;
-        self.runtime.block_on(async {
+        // It is in memory more than once on its way out.
+        self.converse(4 * parcel.component.len() as u64, async {
             self.client.push(image, &[layer], config, &self.auth, Some(manifest)).await.map_err(|e| self.failed(&e))?;
             // What it is pinned by is what the registry has, read back, not what it says of itself.
             let (bytes, digest) = self.manifest().await?;
@@ -115,7 +120,8 @@ impl Registry {
     /// # Errors
     /// [`Error::NotFound`], [`Error::NotAModule`], [`Error::TooLarge`], [`Error::Digest`], and what a registry can do wrong.
     pub fn pull(&self, component_bytes_max: u64, progress: &mut (dyn FnMut(u64, u64) + Send)) -> Result<Pulled> {
-        self.runtime.block_on(async {
+        // What it is collected in doubles as it grows.
+        self.converse(2 * component_bytes_max, async {
             let (bytes, digest) = self.manifest().await?;
             let manifest = read_manifest(&bytes)?;
             let (layer, size) = artifact::layer(&manifest, component_bytes_max)?;
@@ -136,6 +142,21 @@ impl Registry {
                 return Err(Error::Digest { detail: format!("the component has {} bytes, its descriptor says {size}", component.len()) });
             }
             Ok(Pulled { digest, component: layer.digest.clone(), parcel: Parcel { component, ..parcel } })
+        })
+    }
+
+    /// One conversation to its end, or until it takes more memory than `module_bytes` and what answers may have.
+    fn converse<T>(&self, module_bytes: u64, conversation: impl Future<Output = Result<T>>) -> Result<T> {
+        let (before, bytes_max) = (resident_bytes(), module_bytes.saturating_add(ANSWERS_BYTES_MAX));
+        self.runtime.block_on(async {
+            let mut conversation = pin!(conversation);
+            loop {
+                if let Ok(done) = tokio::time::timeout(LOOK, conversation.as_mut()).await {
+                    return done;
+                }
+                let bytes = resident_bytes().saturating_sub(before);
+                artifact::bound("what the registry answers", bytes, bytes_max)?;
+            }
         })
     }
 
@@ -192,6 +213,13 @@ impl Registry {
             other => Error::Failed { registry, detail: other.to_string() },
         }
     }
+}
+
+/// Memory in use by this process; 0 where the system does not tell.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
 fn sha256(bytes: &[u8]) -> String {
