@@ -40,6 +40,7 @@ mod registry;
 mod requirements;
 mod rules;
 mod sandboxed;
+mod signed;
 mod spine;
 mod stream;
 mod support;

@@ -346,7 +346,7 @@ impl Engine {
     pub fn checkpoint(&self) -> Result<String> {
         let mut guard = lock(&self.writer);
         let writer = self.writer(&mut guard)?;
-        let head = self.store.reader()?.head()?;
+        let head = writer.signed_head()?;
         if head.size == 0 {
             return Err(EngineError::EmptyLedger);
         }

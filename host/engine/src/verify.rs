@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use ed25519_dalek::VerifyingKey;
-use enact_core::entry::{Entry, EntryView};
+use enact_core::entry::{Entry, EntryView, Head};
 use enact_core::hash::{Digest, Hash};
 use enact_core::note;
 use enact_core::verify::{Examined, Finding, Verifier};
@@ -96,11 +96,13 @@ impl Engine {
         let own = self.verifier_key();
         let (_, key) = note::decode_key(key.unwrap_or(&own)).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
         let mut reader = self.store().reader()?;
+        // Head, notes and what lies beyond are of one moment, whoever appends meanwhile.
+        reader.begin()?;
         let origin = self.workspace().config().origin.clone();
         let mut findings = Vec::new();
         let mut verifier = Verifier::new(&origin);
-        let notes = self.notes(&key, &mut verifier)?;
         let head = reader.head()?;
+        let notes = notes(&mut reader, &key, &mut verifier)?;
         let (mut snapshots, mut modules) = (BTreeSet::new(), BTreeSet::new());
         let (mut runs, mut runs_wrong) = (0_u64, 0_usize);
         let mut entries_wrong = 0_usize;
@@ -135,10 +137,15 @@ impl Engine {
             }
             Ok(())
         })?;
-        let whole = verifier.finish(&head);
-        let (count, tree_ok) = (head.size, whole.is_empty());
+        let mut whole = verifier.finish(&head);
+        whole.extend(unsigned(&head, &notes, &key, &origin));
+        for (table, seq) in reader.strays(head.size)? {
+            let detail = format!("`{table}` has a row with number {seq}, the ledger has {} entries", head.size);
+            whole.push(Finding { code: "entry_beyond", seq: None, detail });
+        }
+        let (count, tree_ok, notes) = (head.size, whole.is_empty(), notes.len() as u64);
         findings.extend(whole);
-        let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut findings)?;
+        let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut modules, &mut findings)?;
         let modules_wrong = self.modules(&modules, &mut findings)?;
         let ok = findings.is_empty();
         Ok(VerifyReport {
@@ -170,28 +177,24 @@ impl Engine {
         })
     }
 
-    fn notes(&self, key: &VerifyingKey, verifier: &mut Verifier) -> Result<u64> {
-        let reader = &mut self.store().reader()?;
-        let mut notes = 0;
-        if let Some(text) = reader.note()? {
-            verifier.note(&text, key);
-            notes += 1;
-        }
-        for checkpoint in reader.checkpoints()? {
-            verifier.note(&checkpoint.note, key);
-            notes += 1;
-        }
-        Ok(notes)
-    }
-
-    fn snapshots(&self, reader: &mut Reader, hashes: &BTreeSet<Digest>, findings: &mut Vec<Finding>) -> Result<usize> {
+    /// Checks the sealed protocols, and adds the modules that they bind to those that must be here.
+    fn snapshots(
+        &self,
+        reader: &mut Reader,
+        hashes: &BTreeSet<Digest>,
+        modules: &mut BTreeSet<Digest>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<usize> {
         let before = findings.len();
         for hash in hashes {
             let text = hash.to_string();
             let detail = match reader.snapshot(&text)? {
                 None => "is not there".to_owned(),
                 Some(bytes) => match Snapshot::from_lock(&bytes) {
-                    Ok(snapshot) if snapshot.hash() == text => continue,
+                    Ok(snapshot) if snapshot.hash() == text => {
+                        modules.extend(snapshot.modules().filter_map(|(_, digest)| digest.parse::<Digest>().ok()));
+                        continue;
+                    }
                     Ok(snapshot) => format!("hashes to {}", snapshot.hash()),
                     Err(problem) => problem.detail,
                 },
@@ -215,6 +218,23 @@ impl Engine {
         }
         Ok(findings.len() - before)
     }
+}
+
+/// Gives the verifier all notes that are kept, and hands them back.
+fn notes(reader: &mut Reader, key: &VerifyingKey, verifier: &mut Verifier) -> Result<Vec<String>> {
+    let mut notes: Vec<String> = reader.note()?.into_iter().collect();
+    notes.extend(reader.checkpoints()?.into_iter().map(|checkpoint| checkpoint.note));
+    for note in &notes {
+        verifier.note(note, key);
+    }
+    Ok(notes)
+}
+
+/// Every commit leaves the new head signed. Where no signature is of this head, nothing vouches for the entries behind the last that is.
+fn unsigned(head: &Head, notes: &[String], key: &VerifyingKey, origin: &str) -> Option<Finding> {
+    let signed = |text: &String| note::verify(text, key, origin).is_ok_and(|checkpoint| checkpoint.size == head.size);
+    let detail = || format!("no checkpoint is signed for the present size {}", head.size);
+    (head.size > 0 && !notes.iter().any(signed)).then(|| Finding { code: "checkpoint_missing", seq: None, detail: detail() })
 }
 
 /// What a thread found out about some entries without knowing the ones before.
@@ -251,6 +271,9 @@ impl Chunk {
             self.snapshots.insert(view.protocol());
             if view.is_run() {
                 run = Some(self.run_parts(stored, &view)?);
+            } else if stored.is_listed()? {
+                let detail = "a run is listed, the entry holds none".to_owned();
+                run = Some(vec![Finding { code: "run_column", seq: Some(seq), detail }]);
             }
         }
         self.entries.push((seq, Some((*stored.entry.leaf, examined, run))));

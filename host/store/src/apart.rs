@@ -158,6 +158,7 @@ impl Writer {
             let Some(flight) = self.flights.pop_front() else { return };
             if flight.progress.stored() {
                 self.cache.keep(flight.rows);
+                self.left = Some(flight.head);
                 continue;
             }
             // What was judged on it fails as well, and what is known from it may never have been.
@@ -192,7 +193,8 @@ impl Writer {
         let (head, past) = match self.flights.back() {
             Some(flight) => (flight.head.clone(), Some(&flight.rows)),
             None => {
-                let (head, last) = (ledger::head(&reading)?, derived::last(&reading)?);
+                let head = ledger::head_to_follow(&reading, self.left.as_ref(), &self.shared.signed_by)?;
+                let last = derived::last(&reading)?;
                 if cache.known != Some(last) {
                     cache = Cache::default();
                     cache.known = Some(last);

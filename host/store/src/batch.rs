@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::executions::{self, Execution};
 use crate::governed::TxView;
 use crate::lane::locked;
-use crate::ledger;
+use crate::ledger::{self, SignedBy};
 use crate::links::Links;
 use crate::model::{Committed, Read, Rejection, RunRow, Write};
 use crate::number::column;
@@ -208,8 +208,10 @@ impl Writer {
         let mut lane = locked(&self.lane);
         // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
         let cache = mem::take(&mut self.cache);
-        let done = append(&mut lane.connection, cache, batch, now, sign).map_err(|e| open::at(e, &self.shared.options))?;
+        let signing = Signing { left: self.left.take(), by: &self.shared.signed_by, sign };
+        let done = append(&mut lane.connection, cache, batch, now, &signing).map_err(|e| open::at(e, &self.shared.options))?;
         self.cache = done.cache;
+        self.left = Some(done.head);
         let counters = &self.shared.counters;
         Counters::add(&counters.transactions, u64::from(done.durable));
         for answer in &done.answers {
@@ -230,6 +232,15 @@ struct Done<L> {
     answers: Vec<Result<Committed, L>>,
     durable: bool,
     cache: Cache,
+    /// Where the ledger stands.
+    head: Head,
+}
+
+/// Whom a head is signed by, and where this writer left one.
+struct Signing<'a> {
+    left: Option<Head>,
+    by: &'a SignedBy,
+    sign: &'a dyn Fn(&Head) -> String,
 }
 
 /// The transaction. Dropped without a commit, by an error or a panic in whoever is called, it is rolled back.
@@ -238,11 +249,11 @@ fn append<B: Batch>(
     cache: Cache,
     batch: &mut B,
     now: &str,
-    sign: &dyn Fn(&Head) -> String,
+    signing: &Signing<'_>,
 ) -> Result<Done<B::Left>, StoreError> {
     // Immediate: the lock is taken before the head is read, so that no other process can append in between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut head = ledger::head(&transaction)?;
+    let mut head = ledger::head_to_follow(&transaction, signing.left.as_ref(), signing.by)?;
     let mut cache = cache;
     if B::GOVERNED {
         // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process
@@ -299,13 +310,13 @@ fn append<B: Batch>(
     let (cache, _) = tx.into_parts();
     if !durable {
         transaction.rollback()?;
-        return Ok(Done { answers, durable, cache });
+        return Ok(Done { answers, durable, cache, head });
     }
     beside.flush()?;
     links.flush(&transaction, before, head.size)?;
     if appended {
-        ledger::set_head(&transaction, &head, &sign(&head))?;
+        ledger::set_head(&transaction, &head, &(signing.sign)(&head))?;
     }
     transaction.commit()?;
-    Ok(Done { answers, durable, cache })
+    Ok(Done { answers, durable, cache, head })
 }

@@ -1,8 +1,10 @@
 //! Entries, the head and the runs beside them in SQL; the same for a reader and for the transaction that appends. Judges nothing.
 
-use enact_core::entry::Head;
-use enact_core::hash::Hash;
+use ed25519_dalek::VerifyingKey;
+use enact_core::entry::{EntryView, Head};
+use enact_core::hash::{Hash, entry_hash};
 use enact_core::merkle::Frontier;
+use enact_core::note;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::StoreError;
@@ -33,6 +35,58 @@ pub(crate) fn head(connection: &Connection) -> Result<Head, StoreError> {
     let head = Head { size: unsigned(size, "the head's size")?, entry_hash, frontier, at };
     head.check().map_err(StoreError::Head)?;
     Ok(head)
+}
+
+/// By whom the head of a ledger is signed. Without a key, what is pinned as such is none, and nothing can be checked.
+#[derive(Debug)]
+pub(crate) struct SignedBy {
+    pub(crate) origin: String,
+    pub(crate) key: Option<VerifyingKey>,
+}
+
+/// The head that an append may follow. One that this process did not leave itself must be signed, and end in the last entry that is there: the
+/// next signature vouches for everything before it, so it would make somebody else's alteration ours.
+pub(crate) fn head_to_follow(connection: &Connection, left: Option<&Head>, by: &SignedBy) -> Result<Head, StoreError> {
+    let head = head(connection)?;
+    if left == Some(&head) {
+        return Ok(head);
+    }
+    let wrong = |detail: &str| Err(StoreError::Corrupt { detail: detail.to_owned() });
+    let last: Option<(i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT seq, bytes FROM entries ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let ends = match last {
+        None => head == Head::empty(),
+        Some((seq, bytes)) => {
+            let at = EntryView::read(&bytes).map(|entry| entry.at() == head.at);
+            u64::try_from(seq).is_ok_and(|seq| seq.checked_add(1) == Some(head.size))
+                && head.entry_hash == Some(entry_hash(&bytes))
+                && at == Some(true)
+        }
+    };
+    if !ends {
+        return wrong("the head does not end in the last entry that is there");
+    }
+    let Some(key) = by.key.as_ref().filter(|_| head.size > 0) else { return Ok(head) };
+    let text: Option<String> = connection.prepare_cached("SELECT note FROM head WHERE one = 1")?.query_row([], |row| row.get(0))?;
+    match text.map(|text| note::verify(&text, key, &by.origin)) {
+        Some(Ok(signed)) if signed.size == head.size && signed.root == head.root() => Ok(head),
+        Some(Ok(_)) => wrong("the head is not the one that was signed"),
+        Some(Err(error)) => wrong(&format!("the head is not signed: {error}")),
+        None => wrong("the head is not signed"),
+    }
+}
+
+/// Rows at numbers where no entry can be: a table, and the first such number.
+pub(crate) fn strays(connection: &Connection, size: u64) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    let size = column(size)?;
+    let mut strays = Vec::new();
+    for table in ["entries", "runs", "run_parts"] {
+        let found = connection.query_row(&format!("SELECT min(seq) FROM {table} WHERE seq < 0 OR seq >= ?1"), [size], |row| row.get(0))?;
+        strays.extend(Option::<i64>::map(found, |seq| (table, seq)));
+    }
+    Ok(strays)
 }
 
 /// Moves the head. Once for each batch.

@@ -92,6 +92,14 @@ const EVIDENCE: &str = "SELECT e.seq, e.bytes, e.leaf, r.seq, r.run_id, r.workfl
      WHERE e.seq >= ?1 AND e.seq < ?2 ORDER BY e.seq";
 
 impl EvidenceRef<'_> {
+    /// Whether the listing has a run here.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn is_listed(&self) -> Result<bool, StoreError> {
+        Ok(self.row.get_ref(3)? != ValueRef::Null)
+    }
+
     /// The run of the entry, if there is one.
     ///
     /// # Errors
@@ -178,6 +186,14 @@ impl Reader {
     /// [`StoreError::Corrupt`] or [`StoreError::Head`] when the head is damaged.
     pub fn head(&mut self) -> Result<Head, StoreError> {
         ledger::head(&self.connection)
+    }
+
+    /// Rows of entries and runs at numbers that no entry of this ledger has: the table, and the first such number.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn strays(&mut self, size: u64) -> Result<Vec<(&'static str, i64)>, StoreError> {
+        ledger::strays(&self.connection, size)
     }
 
     /// The signed checkpoint of the latest commit.

@@ -17,6 +17,7 @@ use crate::cache::Cache;
 use crate::commit::Pending;
 use crate::error::StoreError;
 use crate::lane::{Ahead, Lane, locked};
+use crate::ledger;
 use crate::model::{Commit, Committed, Rejection, Write};
 use crate::number::column;
 use crate::open::Shared;
@@ -31,6 +32,8 @@ pub struct Writer {
     pub(crate) shared: Arc<Shared>,
     /// Present rows of the derived state, from one batch to the next.
     pub(crate) cache: Cache,
+    /// Where this writer left the ledger, once it is durable.
+    pub(crate) left: Option<Head>,
     /// Reads for the judge of a long batch; opened when there is one.
     pub(crate) reads: Option<Connection>,
     /// The thread, from the first long batch on.
@@ -51,7 +54,7 @@ pub struct Checkpointed {
 impl Writer {
     pub(crate) fn new(connection: Connection, shared: Arc<Shared>) -> Result<Self, StoreError> {
         let lane = Arc::new(Mutex::new(Lane::new(connection, Arc::clone(&shared))?));
-        Ok(Self { lane, shared, cache: Cache::default(), reads: None, ahead: None, flights: VecDeque::new() })
+        Ok(Self { lane, shared, cache: Cache::default(), left: None, reads: None, ahead: None, flights: VecDeque::new() })
     }
 
     /// Appends a batch in one durable transaction and stores the checkpoint that `sign` makes of the new head with it.
@@ -91,6 +94,15 @@ impl Writer {
                 .execute(params![hash, class, bytes])?;
             Ok(())
         })
+    }
+
+    /// Where the ledger stands, if that is what was signed: what another signature may be given for.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], or whatever SQLite reports.
+    pub fn signed_head(&mut self) -> Result<Head, StoreError> {
+        self.landed(0);
+        ledger::head_to_follow(&locked(&self.lane).connection, None, &self.shared.signed_by)
     }
 
     /// Keeps a checkpoint that was published or countersigned. A later note for the same size replaces the earlier one.

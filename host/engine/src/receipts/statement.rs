@@ -183,13 +183,15 @@ impl Engine {
         })?;
         let parsed = Entry::parse(&entry.bytes).map_err(|r| altered(seq, r.code(), &r.to_string()))?;
         let execution = self.execution(&mut reader, &parsed, &evidence)?;
+        // Whatever is signed here has been proven: to be in the tree of the signed checkpoint, not only to agree with itself.
+        let proof = self.prove_entry(seq)?;
         let (leaf, output) = (Digest::sha256(entry.leaf), evidence.receipt.output);
         let predicate = Predicate {
             receipt_hash: receipt_hash(&execution)?,
             execution,
             ledger: Stored { origin: parsed.origin.clone(), seq, at: parsed.at.clone(), entry: entry_hash(&entry.bytes), leaf },
             local: parsed.local.clone(),
-            proof: prove.then(|| self.prove_entry(seq)).transpose()?,
+            proof: prove.then_some(proof),
         };
         let subject = subjects(&output, &Digest::sha256(sha256(&entry.bytes)), &leaf);
         let statement = Statement { type_: STATEMENT_TYPE.to_owned(), subject, predicate_type: PREDICATE_TYPE.to_owned(), predicate };
