@@ -96,12 +96,17 @@ impl Engine {
         let mut reader = self.store().reader()?;
         let moment = reader.moment(None)?;
         let hash = self.in_force(&moment)?.to_string();
-        let bytes = if self.snapshot().hash() == hash {
-            self.snapshot().to_lock()
-        } else {
-            moment.snapshot(&hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.clone() })?
-        };
-        Snapshot::from_lock(&bytes).map_err(|p| EngineError::Protocol { problems: vec![p] })
+        if self.snapshot().hash() == hash {
+            return Ok(self.snapshot().clone());
+        }
+        let bytes = moment.snapshot(&hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.clone() })?;
+        stored(&hash, &bytes)
+    }
+
+    /// A snapshot that this ledger stores.
+    pub fn stored_snapshot(&self, hash: &str) -> Result<Snapshot> {
+        let bytes = self.store().reader()?.snapshot(hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.to_owned() })?;
+        stored(hash, &bytes)
     }
 
     /// Signs complete records with an actor's key, for someone else to propose.
@@ -109,6 +114,13 @@ impl Engine {
         let key = keys::load(self.workspace(), &keys::actor_id(actor)?)?;
         sign(record, &self.workspace().config().origin, &key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })
     }
+}
+
+/// Reads a stored snapshot. What is stored was sealed once, so nothing but alteration keeps it from being read.
+pub(super) fn stored(hash: &str, bytes: &[u8]) -> Result<Snapshot> {
+    let altered = |code, detail| EngineError::Altered { what: format!("snapshot `{hash}`"), code, detail };
+    let snapshot = Snapshot::from_lock(bytes).map_err(|problem| altered("snapshot_altered", problem.detail))?;
+    if snapshot.hash() == hash { Ok(snapshot) } else { Err(altered("snapshot_hash", format!("it is `{}`", snapshot.hash()))) }
 }
 
 fn granted(held: Held<'_>, scope: Option<&str>) -> serde_json::Value {
