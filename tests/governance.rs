@@ -205,7 +205,9 @@ fn a_backup_of_a_ledger_verifies_and_can_be_put_in_its_place() {
     let (scratch, _) = told("settlement");
     let before = whole(&scratch);
     let copied = scratch.enact(&["backup", "copy.db", "--json"]).exits(0).json();
-    assert_eq!(copied["entries"], before["entries"]);
+    assert_eq!((&copied["entries"], &copied["verdict"]), (&before["entries"], &"SIGNED".into()));
+    // The copy is one file, whoever has read it.
+    assert!(!scratch.path().join("copy.db-wal").exists() && !scratch.path().join("copy.db-shm").exists());
     let again = scratch.enact(&["backup", "copy.db", "--json"]);
     assert_eq!((again.code, again.json()["error"]["code"].clone()), (1, "store_exists".into()));
     for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
@@ -214,6 +216,21 @@ fn a_backup_of_a_ledger_verifies_and_can_be_put_in_its_place() {
     std::fs::copy(scratch.path().join("copy.db"), scratch.workspace().join("ledger/ledger.db")).unwrap();
     let after = whole(&scratch);
     assert_eq!((&after["root"], &after["state_roots"]), (&before["root"], &before["state_roots"]));
+}
+
+#[test]
+fn b_30_a_backup_of_an_altered_ledger_says_so_and_stays() {
+    let (scratch, _) = told("settlement");
+    let statement = "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'Actor:omar', 'Actor:0mar') AS BLOB) WHERE seq = ?1";
+    let sql = scratch.sql();
+    let seq: i64 = sql.query_row("SELECT min(seq) FROM entries WHERE instr(bytes, 'Actor:omar') > 0", [], |row| row.get(0)).unwrap();
+    assert_eq!(sql.execute(statement, [seq]).unwrap(), 1);
+    let copied = scratch.enact(&["backup", "copy.db", "--json"]).exits(4).json();
+    assert_eq!((&copied["verdict"], &copied["file"]), (&"ALTERED".into(), &"copy.db".into()));
+    assert_eq!(copied["findings"][0]["seq"], seq, "{copied:#}");
+    assert!(scratch.path().join("copy.db").exists());
+    let told = scratch.enact(&["backup", "other.db"]).exits(4).out;
+    assert!(told.contains("finding") && told.contains("ALTERED"), "{told}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Looking at a ledger where its workspace alone would not do: one whose lock was altered.
+//! Looking at a ledger where its workspace alone would not do: a copy in another file, and a workspace whose lock was altered.
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,17 @@ use crate::verify::{CheckReport, VerifyReport};
 use crate::workspace::Workspace;
 
 impl Engine {
+    /// Verifies a copy of this ledger, with this workspace's keys and modules. The copy stays one file.
+    pub fn verify_copy(&self, file: &Path, jobs: NonZeroUsize, progress: impl FnMut(u64)) -> Result<VerifyReport> {
+        let workspace = Workspace::open(self.workspace().path())?;
+        let snapshot = Arc::new(self.snapshot().clone());
+        let copy = Self::open_file(workspace, file, snapshot, &reading(), Arc::new(System::default()))?;
+        let report = copy.verify(None, jobs, progress);
+        drop(copy);
+        enact_store::tidy(file)?;
+        report
+    }
+
     /// Opens a workspace to verify its ledger, which has its protocols in itself. What is wrong with `protocol.lock` is a finding then, and
     /// the protocol of the last entry takes its place.
     pub fn open_to_verify(workspace: Workspace) -> Result<(Self, Option<Finding>)> {
