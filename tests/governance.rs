@@ -295,3 +295,70 @@ fn b_36_b_37_the_protocol_is_checked_questioned_drawn_and_compared() {
     let removed = diff["differences"].as_array().unwrap().iter().any(|d| d["change"] == "removed");
     assert!(removed, "{diff:#}");
 }
+
+/// Changes an artifact, seals, and answers what differs from what was sealed before: what, name and change of each. All is as before then.
+fn changed(scratch: &Scratch, code: &str, change: impl Fn(&mut serde_json::Value)) -> Vec<String> {
+    let (lock, old) = (scratch.workspace().join("protocol.lock"), scratch.path().join("before.lock"));
+    std::fs::copy(&lock, &old).unwrap();
+    let path = scratch.workspace().join(code);
+    let original = std::fs::read(&path).unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(&original).unwrap();
+    change(&mut value);
+    std::fs::write(&path, value.to_string()).unwrap();
+    scratch.enact(&["protocol", "seal", "--json"]).exits(0);
+    let diff = scratch.enact(&["protocol", "diff", old.to_str().unwrap(), "--json"]).exits(0).json();
+    let told = scratch.enact(&["protocol", "diff", old.to_str().unwrap()]).exits(0).out;
+    assert_eq!(told.contains("no difference"), diff["old"] == diff["new"], "{told}");
+    std::fs::write(&path, original).unwrap();
+    scratch.enact(&["protocol", "seal", "--json"]).exits(0);
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let differences = diff["differences"].as_array().unwrap().iter();
+    differences.map(|d| format!("{} {} {}", word(&d["change"]), word(&d["what"]), word(&d["name"]))).collect()
+}
+
+#[test]
+fn p_30_b_36_whatever_differs_between_two_protocols_is_told() {
+    let scratch = Scratch::init();
+    type Edit = fn(&mut serde_json::Value);
+    let cases: [(&str, Edit, &[&str]); 8] = [
+        (
+            "protocol/AS_SETTLEMENT_V0.json",
+            |x| x["accounts"]["escrow:{Settlement}"]["floor"] = "-1000000".into(),
+            &["member AS_SETTLEMENT_V0 accounts.escrow:{Settlement}.floor"],
+        ),
+        (
+            "protocol/AS_ASSETS_V0.json",
+            |x| x["assets"]["EUR"]["class"] = "service".into(),
+            &["changed member AS_ASSETS_V0 assets.EUR.class"],
+        ),
+        (
+            "protocol/DC_TREASURY_V0.json",
+            |x| x["effects"]["spend"]["records"][0]["payload"]["memo"] = "x".into(),
+            &["changed artifact DC_TREASURY_V0", "changed member DC_TREASURY_V0 effects.spend.records.0.payload.memo"],
+        ),
+        ("modules/names.json", |x| x["invariants"] = x["transforms"].clone(), &["changed module invariants"]),
+        (
+            "protocol/AM_SETTLEMENT_V0.json",
+            |x| x["rows"].as_array_mut().unwrap().reverse(),
+            &["changed order AM_SETTLEMENT_V0", "changed artifact AM_SETTLEMENT_V0"],
+        ),
+        (
+            "protocol/WF_REGISTER_USER_UNVERIFIED_V0.json",
+            |x| x["nodes"]["CC_REGISTER_USER_KYC_V0"]["next"]["BACKEND_ERROR"] = "CC_APPEND_USER_EVENT_V0".into(),
+            &[
+                "changed behaviour WF_REGISTER_USER_UNVERIFIED_V0",
+                "changed member WF_REGISTER_USER_UNVERIFIED_V0 nodes.CC_REGISTER_USER_KYC_V0.next.BACKEND_ERROR",
+            ],
+        ),
+        ("protocol/QC_WST_TRANSFER_V0.json", |x| x["summary"] = "Another.".into(), &["changed artifact QC_WST_TRANSFER_V0"]),
+        ("protocol/LI_DEPOSIT_NOTICE_V0.json", |x| x["summary"] = "Another.".into(), &["changed member LI_DEPOSIT_NOTICE_V0 summary"]),
+    ];
+    for (file, edit, expected) in cases {
+        let told = changed(&scratch, file, edit);
+        assert!(expected.iter().all(|line| told.iter().any(|said| said.contains(line))), "{file}: {told:#?}");
+    }
+    // What a binding says changes no behaviour.
+    let told = changed(&scratch, "protocol/RB_REGISTRATION_DEVELOPMENT_V0.json", |x| x["summary"] = "Another.".into());
+    assert!(!told.is_empty() && !told.iter().any(|line| line.contains("behaviour")), "{told:#?}");
+    assert_eq!(changed(&scratch, "protocol/AS_ASSETS_V0.json", |_| {}), Vec::<String>::new());
+}
