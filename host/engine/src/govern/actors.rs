@@ -1,14 +1,16 @@
 //! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
 use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
+use enact_core::govern::row::SystemRow;
 use enact_core::govern::{builtin, sign};
 use enact_core::hash::Digest;
+use enact_core::state::{Space, StateView as _};
 use enact_flow::snapshot::Snapshot;
 use enact_store::TxView as _;
 use serde_json::json;
 
 use super::keys;
-use super::proposal::Proposed;
+use super::proposal::{Proposed, row};
 use super::propose::Appended;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -26,6 +28,10 @@ impl Engine {
     /// The founding: the first actor, signed with its own key, with the roles from which all others come.
     pub fn found(&self, actor: &str, roles: &[String]) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
+        // Asked here as well, since a key would be left behind that nobody knows.
+        if let Some(text) = self.store().reader()?.moment(None)?.get(Space::System, "founded")? {
+            return Err(EngineError::Founded { by: row::<SystemRow>(&text, "system", "founded")?.actor });
+        }
         let key = keys::create(self.workspace(), &actor)?;
         let payload = json!({"key": keys::public(&key), "roles": roles});
         self.propose_signed(&actor, Some(&key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)])
