@@ -1,5 +1,5 @@
 //! Bad input of every kind: a clear error, its stable code, a hint, and nothing changed.
-use crate::support::{REGISTER, Ran, Scratch, person};
+use crate::support::{REGISTER, Ran, Scratch, person, ran};
 
 /// Asserts code, exit code and a hint; answers the error document.
 #[track_caller]
@@ -78,6 +78,17 @@ fn p_09_an_unknown_host_class_gets_the_full_report_and_no_node_runs() {
         assert!(ran.err.contains(field), "{field} is not shown: {}", ran.err);
     }
     no_runs(&scratch);
+}
+
+#[test]
+fn an_empty_variable_says_nothing_and_an_empty_option_is_a_mistake() {
+    let scratch = Scratch::init();
+    let empty = |args: &[&str]| ran(&scratch.command().env("ENACT_WORKSPACE", "").args(args).output().unwrap());
+    empty(&["actor", "found", "ada"]).exits(0);
+    assert_eq!(scratch.enact(&["actor", "list", "--json"]).exits(0).json()[0]["actor"], "Actor:ada");
+    empty(&["-w", "", "actor", "list"]).exits(2);
+    let elsewhere = ran(&Scratch::new().command().env("ENACT_WORKSPACE", scratch.workspace()).args(["actor", "list"]).output().unwrap());
+    assert!(elsewhere.exits(0).out.contains("Actor:ada"));
 }
 
 /// No run is in the ledger, whether there is one yet or not.

@@ -205,7 +205,9 @@ fn a_backup_of_a_ledger_verifies_and_can_be_put_in_its_place() {
     let (scratch, _) = told("settlement");
     let before = whole(&scratch);
     let copied = scratch.enact(&["backup", "copy.db", "--json"]).exits(0).json();
-    assert_eq!(copied["entries"], before["entries"]);
+    assert_eq!((&copied["entries"], &copied["verdict"]), (&before["entries"], &"SIGNED".into()));
+    // The copy is one file, whoever has read it.
+    assert!(!scratch.path().join("copy.db-wal").exists() && !scratch.path().join("copy.db-shm").exists());
     let again = scratch.enact(&["backup", "copy.db", "--json"]);
     assert_eq!((again.code, again.json()["error"]["code"].clone()), (1, "store_exists".into()));
     for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
@@ -217,13 +219,29 @@ fn a_backup_of_a_ledger_verifies_and_can_be_put_in_its_place() {
 }
 
 #[test]
+fn b_30_a_backup_of_an_altered_ledger_says_so_and_stays() {
+    let (scratch, _) = told("settlement");
+    let statement = "UPDATE entries SET bytes = CAST(replace(CAST(bytes AS TEXT), 'Actor:omar', 'Actor:0mar') AS BLOB) WHERE seq = ?1";
+    let sql = scratch.sql();
+    let seq: i64 = sql.query_row("SELECT min(seq) FROM entries WHERE instr(bytes, 'Actor:omar') > 0", [], |row| row.get(0)).unwrap();
+    assert_eq!(sql.execute(statement, [seq]).unwrap(), 1);
+    let copied = scratch.enact(&["backup", "copy.db", "--json"]).exits(4).json();
+    assert_eq!((&copied["verdict"], &copied["file"]), (&"ALTERED".into(), &"copy.db".into()));
+    assert_eq!(copied["findings"][0]["seq"], seq, "{copied:#}");
+    assert!(scratch.path().join("copy.db").exists());
+    let told = scratch.enact(&["backup", "other.db"]).exits(4).out;
+    assert!(told.contains("finding") && told.contains("ALTERED"), "{told}");
+}
+
+#[test]
 fn b_04_actors_are_founded_registered_rotated_and_revoked_from_the_command_line() {
     let scratch = Scratch::init();
     // Before the founding nobody can say anything.
     let new = scratch.enact(&["actor", "new", "bo", "--as", "ada", "--json"]);
     assert_ne!(new.code, 0);
     scratch.enact(&["actor", "found", "ada", "--json"]).exits(0);
-    refused(&scratch.enact(&["actor", "found", "eve", "--json"]), "actor_unknown");
+    refused(&scratch.enact(&["actor", "found", "eve", "--json"]), "ledger_founded");
+    assert!(!scratch.workspace().join("keys/actors/eve.key").exists());
     scratch.enact(&["actor", "new", "bo", "--as", "ada", "--role", "steward", "--json"]).exits(0);
     scratch.enact(&["actor", "rotate", "bo", "--as", "ada", "--json"]).exits(0);
     refused(&scratch.enact(&["actor", "grant", "bo", "--role", "registrar", "--as", "bo", "--json"]), "authority_role");
@@ -277,4 +295,71 @@ fn b_36_b_37_the_protocol_is_checked_questioned_drawn_and_compared() {
     let diff = scratch.enact(&["protocol", "diff", old.to_str().unwrap(), lock.to_str().unwrap(), "--json"]).exits(0).json();
     let removed = diff["differences"].as_array().unwrap().iter().any(|d| d["change"] == "removed");
     assert!(removed, "{diff:#}");
+}
+
+/// Changes an artifact, seals, and answers what differs from what was sealed before: what, name and change of each. All is as before then.
+fn changed(scratch: &Scratch, code: &str, change: impl Fn(&mut serde_json::Value)) -> Vec<String> {
+    let (lock, old) = (scratch.workspace().join("protocol.lock"), scratch.path().join("before.lock"));
+    std::fs::copy(&lock, &old).unwrap();
+    let path = scratch.workspace().join(code);
+    let original = std::fs::read(&path).unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(&original).unwrap();
+    change(&mut value);
+    std::fs::write(&path, value.to_string()).unwrap();
+    scratch.enact(&["protocol", "seal", "--json"]).exits(0);
+    let diff = scratch.enact(&["protocol", "diff", old.to_str().unwrap(), "--json"]).exits(0).json();
+    let told = scratch.enact(&["protocol", "diff", old.to_str().unwrap()]).exits(0).out;
+    assert_eq!(told.contains("no difference"), diff["old"] == diff["new"], "{told}");
+    std::fs::write(&path, original).unwrap();
+    scratch.enact(&["protocol", "seal", "--json"]).exits(0);
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let differences = diff["differences"].as_array().unwrap().iter();
+    differences.map(|d| format!("{} {} {}", word(&d["change"]), word(&d["what"]), word(&d["name"]))).collect()
+}
+
+#[test]
+fn p_30_b_36_whatever_differs_between_two_protocols_is_told() {
+    let scratch = Scratch::init();
+    type Edit = fn(&mut serde_json::Value);
+    let cases: [(&str, Edit, &[&str]); 8] = [
+        (
+            "protocol/AS_SETTLEMENT_V0.json",
+            |x| x["accounts"]["escrow:{Settlement}"]["floor"] = "-1000000".into(),
+            &["member AS_SETTLEMENT_V0 accounts.escrow:{Settlement}.floor"],
+        ),
+        (
+            "protocol/AS_ASSETS_V0.json",
+            |x| x["assets"]["EUR"]["class"] = "service".into(),
+            &["changed member AS_ASSETS_V0 assets.EUR.class"],
+        ),
+        (
+            "protocol/DC_TREASURY_V0.json",
+            |x| x["effects"]["spend"]["records"][0]["payload"]["memo"] = "x".into(),
+            &["changed artifact DC_TREASURY_V0", "changed member DC_TREASURY_V0 effects.spend.records.0.payload.memo"],
+        ),
+        ("modules/names.json", |x| x["invariants"] = x["transforms"].clone(), &["changed module invariants"]),
+        (
+            "protocol/AM_SETTLEMENT_V0.json",
+            |x| x["rows"].as_array_mut().unwrap().reverse(),
+            &["changed order AM_SETTLEMENT_V0", "changed artifact AM_SETTLEMENT_V0"],
+        ),
+        (
+            "protocol/WF_REGISTER_USER_UNVERIFIED_V0.json",
+            |x| x["nodes"]["CC_REGISTER_USER_KYC_V0"]["next"]["BACKEND_ERROR"] = "CC_APPEND_USER_EVENT_V0".into(),
+            &[
+                "changed behaviour WF_REGISTER_USER_UNVERIFIED_V0",
+                "changed member WF_REGISTER_USER_UNVERIFIED_V0 nodes.CC_REGISTER_USER_KYC_V0.next.BACKEND_ERROR",
+            ],
+        ),
+        ("protocol/QC_WST_TRANSFER_V0.json", |x| x["summary"] = "Another.".into(), &["changed artifact QC_WST_TRANSFER_V0"]),
+        ("protocol/LI_DEPOSIT_NOTICE_V0.json", |x| x["summary"] = "Another.".into(), &["changed member LI_DEPOSIT_NOTICE_V0 summary"]),
+    ];
+    for (file, edit, expected) in cases {
+        let told = changed(&scratch, file, edit);
+        assert!(expected.iter().all(|line| told.iter().any(|said| said.contains(line))), "{file}: {told:#?}");
+    }
+    // What a binding says changes no behaviour.
+    let told = changed(&scratch, "protocol/RB_REGISTRATION_DEVELOPMENT_V0.json", |x| x["summary"] = "Another.".into());
+    assert!(!told.is_empty() && !told.iter().any(|line| line.contains("behaviour")), "{told:#?}");
+    assert_eq!(changed(&scratch, "protocol/AS_ASSETS_V0.json", |_| {}), Vec::<String>::new());
 }

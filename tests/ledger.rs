@@ -102,7 +102,15 @@ fn b_08_a_proof_is_checked_by_who_holds_it_and_the_key_and_nothing_else() {
     other.register("ann");
     let foreign = other.enact(&["ledger", "checkpoint", "--json"]).exits(0).json()["key"].as_str().unwrap().to_owned();
     assert_eq!(offline(&balance, &foreign).exits(4).json()["error"]["code"], "note_unsigned");
-    assert_eq!(offline(&balance, "nonsense").exits(1).json()["error"]["code"], "key_invalid");
+    for error in [offline(&balance, "nonsense").json(), scratch.enact(&["verify", "--key", "nonsense", "--json"]).exits(1).json()] {
+        assert_eq!(error["error"]["code"], "key_invalid");
+        assert!(error["error"]["message"].as_str().unwrap().contains("name+hash+base64"), "{error:#}");
+    }
+    // What the balance was left by is not in the row, so it is not proved, and the answer says so.
+    let mut moved = balance.clone();
+    moved["balance"]["seq"] = 1.into();
+    let not_checked = offline(&moved, &key).exits(0).json()["not_checked"].clone();
+    assert!(not_checked.as_array().unwrap().iter().any(|line| line.as_str().unwrap().contains("`balance.seq`")), "{not_checked}");
 
     // Whatever is changed in a proof, it does not hold any more.
     let other_hash = format!("sha256:{}", "3".repeat(64));

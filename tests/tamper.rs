@@ -89,6 +89,41 @@ fn a_flipped_bit_in_a_sealed_protocol_is_found() {
 }
 
 #[test]
+fn p_26_a_changed_lock_is_an_alteration_and_the_ledger_is_verified_all_the_same() {
+    let scratch = three_runs();
+    let lock = scratch.workspace().join("protocol.lock");
+    let original = std::fs::read_to_string(&lock).unwrap();
+    let payload = scratch.file("p.json", &crate::support::person("zoe").to_string());
+    for (text, code) in [
+        (original.replacen("Registers an unverified", "Registers an unverifieD", 1), "lock_hash_mismatch"),
+        (original.replacen("\"hash\"", "\"hush\"", 1), "bad_lock"),
+        (format!("{original} "), "lock_not_canonical"),
+    ] {
+        assert_ne!(text, original);
+        std::fs::write(&lock, text).unwrap();
+        for args in [
+            &["run", crate::support::REGISTER, "--payload", &payload, "--json"][..],
+            &["actor", "list", "--json"],
+            &["protocol", "show", "--json"],
+        ] {
+            let error = scratch.enact(args).exits(4).json()["error"].clone();
+            assert_eq!(error["code"], code, "{error:#}");
+            assert!(error["hint"].as_str().unwrap().contains("put back"), "{error:#}");
+        }
+        // Only the lock is wrong: its finding is the only one, and every check of the ledger has passed.
+        for args in [&["verify", "--json"][..], &["verify", "--rebuild", "--json"]] {
+            let verify = scratch.enact(args).exits(4).json();
+            assert_eq!((&verify["verdict"], &verify["entries"]), (&"ALTERED".into(), &3.into()));
+            assert_eq!((verify["findings"].as_array().unwrap().len(), &verify["findings"][0]["code"]), (1, &code.into()), "{verify:#}");
+            let failed = verify["checks"].as_array().unwrap().iter().filter(|check| check["ok"] == false).count();
+            assert_eq!(failed, 1, "{verify:#}");
+        }
+    }
+    std::fs::write(&lock, original).unwrap();
+    scratch.enact(&["verify", "--rebuild"]).exits(0);
+}
+
+#[test]
 fn b_30_a_listing_that_says_otherwise_than_the_evidence_is_found_column_by_column() {
     let scratch = three_runs();
     let sql = scratch.sql();

@@ -1,7 +1,8 @@
 //! The trial balance at any entry (I-…: debits and credits of every asset are equal), and what it says of a ledger that was altered.
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::governance::told;
+use crate::governance::{told, whole};
+use crate::proposals::propose;
 use crate::support::Scratch;
 
 fn trial(scratch: &Scratch, at: Option<u64>) -> Value {
@@ -69,4 +70,36 @@ fn b_30_a_total_that_was_altered_leaves_the_books_open() {
     // A total that is none is damage, and no balance.
     assert!(scratch.sql().execute("UPDATE state SET value = '{}' WHERE space = 'balance' AND key = 'holder:omar|EUR'", []).unwrap() > 0);
     assert_eq!(scratch.enact(&["trial-balance", "--json"]).exits(4).json()["error"]["code"], "state_unreadable");
+}
+
+#[test]
+fn b_06_accounts_that_hold_all_there_can_be_are_added_up() {
+    let (scratch, _) = told("assets");
+    // Nearly the most that one total can be, and nearly all of it moved on: together more than 2^128.
+    let most = u128::MAX - 1;
+    let leg = |account: &str, side: &str, amount: u128| json!({"account": account, "side": side, "amount": amount.to_string(), "asset": "PERMIT"});
+    let record = |action: &str, subject: &str, amount: u128, from: &str, rest: Value| {
+        let mut payload = json!({"amount": amount.to_string(), "asset": "PERMIT", "to": rest["to"]});
+        if let Some(from) = rest["from"].as_str() {
+            payload["from"] = from.into();
+        }
+        let to = format!("holder:{}", rest["to"].as_str().unwrap());
+        json!({"type": "TRANSFER", "action": action, "subject": subject, "payload": payload,
+            "postings": [leg(from, "debit", amount), leg(&to, "credit", amount)]})
+    };
+    for (by, proposal) in [
+        ("mint-office", record("TRANSFER.ISSUE", "Transfer:B1", most, "mint", json!({"to": "lena"}))),
+        ("lena", record("TRANSFER.MOVE", "Transfer:B2", most - 1, "holder:lena", json!({"from": "lena", "to": "omar"}))),
+    ] {
+        let (exit, answer) = propose(&scratch, by, proposal.to_string().as_bytes());
+        assert_eq!(exit, 0, "{answer:#}");
+    }
+    let trial = trial(&scratch, None);
+    assert_eq!(trial["verdict"], "BALANCED");
+    let permit = trial["assets"].as_array().unwrap().iter().find(|asset| asset["asset"] == "PERMIT").unwrap();
+    assert_eq!(permit["debits"], permit["credits"]);
+    // Twice 2^128, less what is missing above, and with what the story had moved.
+    let digits = permit["debits"].as_str().unwrap();
+    assert!(digits.starts_with("68056473384187692692674921486353642") && digits.len() == 39, "{digits}");
+    whole(&scratch);
 }

@@ -2,7 +2,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use enact_wasm::limits::CONCURRENT_CALLS_MAX;
 
 use crate::cmd;
@@ -15,6 +16,17 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What was said. An empty variable of the environment says nothing.
+    pub(crate) fn read() -> Self {
+        let mut command = Self::command();
+        if std::env::var_os("ENACT_WORKSPACE").is_some_and(|value| value.is_empty()) {
+            command = command.mut_arg("workspace", |arg| arg.env(Resettable::Reset));
+        }
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Options that every command understands.

@@ -7,7 +7,6 @@ mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use enact_engine::admission;
 
 use crate::args::{Cli, Command};
@@ -30,7 +29,7 @@ fn main() -> ExitCode {
     if let Ok(program) = std::env::current_exe() {
         admission::isolate(program);
     }
-    let cli = Cli::parse();
+    let cli = Cli::read();
     let ui = Ui::new(&cli.global);
     let result = match &cli.command {
         Command::Init(args) => cmd::init::run(&ui, &cli.global, args),

@@ -28,7 +28,7 @@ pub(crate) enum ProtocolCommand {
     Graph(GraphArgs),
     /// Import artifacts of a published format.
     Import(ImportArgs),
-    /// Show what changes in authority from one snapshot to another.
+    /// Show whatever differs between two snapshots: authority, artifacts and their members, graphs, modules.
     Diff(authority::DiffArgs),
     /// Adopt the sealed snapshot: a proposal, and its ratification by another actor.
     Adopt(authority::AdoptArgs),

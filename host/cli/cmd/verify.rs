@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use enact_engine::offline::{self, ProofReport};
-use enact_engine::{EngineError, VerifyReport};
+use enact_engine::workspace::Workspace;
+use enact_engine::{Engine, EngineError, VerifyReport};
 
 use super::{open_read, read_input};
 use crate::args::Global;
@@ -39,10 +40,17 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
     if let Some(file) = &args.proof {
         return proof(ui, global, args.key.as_deref(), file);
     }
-    let engine = open_read(global)?;
+    let workspace = Workspace::open(&global.workspace)?;
+    if !workspace.ledger_path().exists() {
+        return Err(EngineError::EmptyLedger.into());
+    }
+    let (engine, lock) = Engine::open_to_verify(workspace)?;
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
     let mut report = engine.verify(args.key.as_deref(), args.jobs, |_| bar.inc(1))?;
     bar.finish_and_clear();
+    if let Some(finding) = lock {
+        report.lock_altered(finding);
+    }
     if args.rebuild {
         let bar = ui.bar(report.entries, "rebuild");
         report.rebuilt(engine.rebuild(args.jobs, |_| bar.inc(1))?);

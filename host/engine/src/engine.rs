@@ -4,6 +4,7 @@
 //! nothing was committed and the run is executed again; what it has sent outside is not sent again, but answered as it was.
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ed25519_dalek::SigningKey;
@@ -104,14 +105,25 @@ impl Engine {
 
     /// The same with another clock and another source of randomness.
     pub fn open_with(workspace: Workspace, options: &EngineOptions, sources: Arc<dyn Sources>) -> Result<Self> {
-        let snapshot = Arc::new(workspace.sealed()?);
+        let (snapshot, ledger) = (Arc::new(workspace.sealed()?), workspace.ledger_path());
+        Self::open_file(workspace, &ledger, snapshot, options, sources)
+    }
+
+    /// The same with another file in the place of the ledger's, or another protocol in the place of the sealed one.
+    pub(crate) fn open_file(
+        workspace: Workspace,
+        ledger: &Path,
+        snapshot: Arc<Snapshot>,
+        options: &EngineOptions,
+        sources: Arc<dyn Sources>,
+    ) -> Result<Self> {
         let key = SigningKey::from_bytes(&workspace.ledger_seed()?);
         let origin = workspace.config().origin.clone();
         let store = Store::open(&OpenOptions {
             create: (!options.read_only)
                 .then(|| Create { public_key: note::encode_key(&origin, &key.verifying_key()), origin: origin.clone() }),
             read_only: options.read_only,
-            ..OpenOptions::new(workspace.ledger_path())
+            ..OpenOptions::new(ledger)
         })?;
         if store.origin() != origin {
             return Err(EngineError::Altered {

@@ -39,7 +39,7 @@ pub enum EngineError {
     Config { detail: String },
     #[error("`{origin}` cannot name a ledger")]
     Origin { origin: String },
-    #[error("`{name}` does not hold a key of 32 bytes in hexadecimal")]
+    #[error("{}", no_key(name))]
     Key { name: String },
     #[error("{what} is not valid JSON: {detail}")]
     Json { what: String, detail: String },
@@ -55,6 +55,8 @@ pub enum EngineError {
     NotSealed,
     #[error("the protocol has {} problem(s): {}", problems.len(), first(problems))]
     Protocol { problems: Vec<Problem> },
+    #[error("`protocol.lock` was altered: {}", .problem.detail)]
+    LockAltered { problem: Box<Problem> },
     #[error("{}: {} `{}` in `{}`: {}", .0.phase, .0.check, .0.binding, .0.artifact, .0.detail)]
     Binding(Box<BindingReport>),
     #[error("the schema of `{intent}` cannot be used: {detail}")]
@@ -111,6 +113,8 @@ pub enum EngineError {
     Proposal { what: String, code: &'static str, detail: String },
     #[error("`{actor}` cannot name an actor of this workspace")]
     ActorName { actor: String },
+    #[error("this ledger was founded by `{by}`; nobody else can found it")]
+    Founded { by: String },
     #[error("this workspace holds no key of `{actor}` (`{file}`)")]
     NoActorKey { actor: String, file: String },
     #[error("`{listener}` queues items, and nobody is named who proposes them")]
@@ -161,6 +165,26 @@ fn first(problems: &[Problem]) -> String {
     problems.first().map_or_else(String::new, |p| format!("{} at `{}`: {}", p.artifact, p.at, p.detail))
 }
 
+/// Three things are called keys: a file of this workspace, what a checkpoint is verified with, and what an actor signs with.
+fn no_key(name: &str) -> String {
+    match name {
+        _ if name.starts_with("keys/") => format!("`{name}` does not hold a key of 32 bytes in hexadecimal"),
+        "--key" => "`--key` is no verifier key of the form `name+hash+base64`".to_owned(),
+        _ => format!("`{name}` is no public key: 32 bytes in base64"),
+    }
+}
+
+fn key_hint(name: &str) -> &'static str {
+    match name {
+        _ if name.starts_with("keys/") => "restore the file from where you keep a copy",
+        "--key" => "pass the whole key as `enact ledger checkpoint` prints it",
+        _ => "pass a key as `enact actor list --json` shows it",
+    }
+}
+
+const LOCK_HINT: &str = "put back the file that was sealed, or seal again if the sources under `protocol/` are to hold; \
+    `enact verify` checks the ledger all the same";
+
 impl EngineError {
     /// A file that could not be used.
     pub fn file(verb: &'static str, path: &Path, source: std::io::Error) -> Self {
@@ -185,6 +209,7 @@ impl EngineError {
             Self::ArtifactName { .. } => "artifact_name",
             Self::NotSealed => "not_sealed",
             Self::Protocol { problems } => problems.first().map_or("protocol_invalid", |p| p.code),
+            Self::LockAltered { problem } => problem.code,
             Self::Binding(report) => report.code(),
             Self::IntentSchema { .. } => "intent_schema",
             Self::ModuleMissing { .. } => "module_missing",
@@ -210,6 +235,7 @@ impl EngineError {
             Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } | Self::Decision { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
+            Self::Founded { .. } => "ledger_founded",
             Self::NoActorKey { .. } => "no_actor_key",
             Self::NoListenerActor { .. } => "listener_actor",
             Self::NoSubject { .. } => "no_subject",
@@ -253,8 +279,9 @@ impl EngineError {
             | Self::AdmissionDiffers { .. }
             | Self::ModuleSignature { .. }
             | Self::Contention { .. }
+            | Self::Founded { .. }
             | Self::Rejected { .. } => Kind::Refused,
-            Self::ModuleDigest { .. } | Self::Altered { .. } => Kind::Integrity,
+            Self::ModuleDigest { .. } | Self::LockAltered { .. } | Self::Altered { .. } => Kind::Integrity,
             Self::Store(e) if e.is_corruption() => Kind::Integrity,
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
             Self::NoWorkspace { .. }
@@ -324,11 +351,13 @@ impl EngineError {
             Self::Json { .. } | Self::PayloadShape { .. } => "pass a JSON object such as {\"key\": \"value\"}".to_owned(),
             Self::PayloadSize { .. } | Self::FileTooLarge { .. } => "pass a reference to large content instead of the content".to_owned(),
             Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
-            Self::Key { .. } => "pass a verifier key as `enact ledger checkpoint` prints it, or restore the file under `keys/`".to_owned(),
+            Self::Key { name } => key_hint(name).to_owned(),
             Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),
             Self::Infrastructure { .. } => "nothing was recorded; run it again when the machine has recovered".to_owned(),
             Self::Rejected { .. } => "nothing was recorded; mend what the message names and run it again".to_owned(),
             Self::PayloadValue { .. } => "keep integers within ±(2^53−1); write larger numbers as strings".to_owned(),
+            Self::LockAltered { .. } => LOCK_HINT.to_owned(),
+            Self::Founded { .. } => "register more with `enact actor new NAME --as ACTOR`; `enact actor list` shows who can".to_owned(),
             Self::NotSealed => "seal it with `enact protocol seal`".to_owned(),
             Self::Protocol { problems } => {
                 let own = problems.first().map(|p| p.hint.clone()).filter(|h| !h.is_empty());
@@ -417,6 +446,9 @@ impl EngineError {
         }
         if let Self::Protocol { problems } = self {
             return serde_json::to_value(problems).ok();
+        }
+        if let Self::LockAltered { problem } = self {
+            return serde_json::to_value([problem]).ok();
         }
         None
     }

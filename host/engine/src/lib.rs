@@ -14,6 +14,7 @@ pub mod evidence;
 mod examine;
 pub mod govern;
 pub mod import;
+mod inspect;
 pub mod interpret;
 mod lanes;
 pub mod later;

@@ -220,6 +220,7 @@ fn balance(claimed: &BalanceProof, signer: &Signer<'_>) -> Result<ProofReport> {
     let not_checked = vec![
         "that the stated root is the one that follows from the entries (`enact verify --rebuild` on the whole ledger)",
         "that no later entry changed the balance",
+        "which entry left it so (`balance.seq`): the row does not say it",
     ];
     Ok(ProofReport { proved: "balance", balance: Some(balance), not_checked, ..report })
 }

@@ -173,6 +173,8 @@ impl Engine {
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
                 "that other copies of this ledger agree (compare checkpoints)".to_owned(),
+                "what only helps to find or to work (refusals, tables of the queue, cursors, counts, the index of events)".to_owned(),
+                "modules that no run of this ledger used".to_owned(),
             ],
         })
     }

@@ -280,7 +280,7 @@ impl Workspace {
             return Err(EngineError::NotSealed);
         }
         let bytes = self.read(LOCK, LOCK_BYTES_MAX)?;
-        Snapshot::from_lock(&bytes).map_err(|p| EngineError::Protocol { problems: vec![p] })
+        Snapshot::from_lock(&bytes).map_err(|problem| EngineError::LockAltered { problem: Box::new(problem) })
     }
 
     fn at(&self, verb: &'static str, name: &str, source: std::io::Error) -> EngineError {

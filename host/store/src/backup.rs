@@ -67,6 +67,29 @@ impl Store {
     }
 }
 
+/// Removes what reading a copy leaves beside it, an empty log and its index, so that it is one file again. For a copy that nobody has open.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn tidy(copy: &Path) -> Result<(), StoreError> {
+    let beside = |suffix: &str| {
+        let mut name = copy.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    // A log that holds something is not of a reader's making.
+    if fs::metadata(beside("-wal")).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    for suffix in ["-wal", "-shm"] {
+        match fs::remove_file(beside(suffix)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(StoreError::Io { detail: e.to_string(), extended: 0 }),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// SQLite starts over when the source moves on, unless the moment is held: then every step reads the same.
 fn copy(reader: &Reader, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), StoreError> {
     let mut target = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

@@ -49,7 +49,7 @@ mod work;
 mod writer;
 
 pub use apart::Ticket;
-pub use backup::{Copied, Progress};
+pub use backup::{Copied, Progress, tidy};
 pub use derived::{EntryRows, Moment, PutRow, StateRow};
 pub use error::StoreError;
 pub use executions::Execution;

@@ -1,14 +1,16 @@
 //! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
 use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
+use enact_core::govern::row::SystemRow;
 use enact_core::govern::{builtin, sign};
 use enact_core::hash::Digest;
+use enact_core::state::{Space, StateView as _};
 use enact_flow::snapshot::Snapshot;
 use enact_store::TxView as _;
 use serde_json::json;
 
 use super::keys;
-use super::proposal::Proposed;
+use super::proposal::{Proposed, row};
 use super::propose::Appended;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -26,6 +28,10 @@ impl Engine {
     /// The founding: the first actor, signed with its own key, with the roles from which all others come.
     pub fn found(&self, actor: &str, roles: &[String]) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
+        // Asked here as well, since a key would be left behind that nobody knows.
+        if let Some(text) = self.store().reader()?.moment(None)?.get(Space::System, "founded")? {
+            return Err(EngineError::Founded { by: row::<SystemRow>(&text, "system", "founded")?.actor });
+        }
         let key = keys::create(self.workspace(), &actor)?;
         let payload = json!({"key": keys::public(&key), "roles": roles});
         self.propose_signed(&actor, Some(&key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)])
@@ -96,12 +102,17 @@ impl Engine {
         let mut reader = self.store().reader()?;
         let moment = reader.moment(None)?;
         let hash = self.in_force(&moment)?.to_string();
-        let bytes = if self.snapshot().hash() == hash {
-            self.snapshot().to_lock()
-        } else {
-            moment.snapshot(&hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.clone() })?
-        };
-        Snapshot::from_lock(&bytes).map_err(|p| EngineError::Protocol { problems: vec![p] })
+        if self.snapshot().hash() == hash {
+            return Ok(self.snapshot().clone());
+        }
+        let bytes = moment.snapshot(&hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.clone() })?;
+        stored(&hash, &bytes)
+    }
+
+    /// A snapshot that this ledger stores.
+    pub fn stored_snapshot(&self, hash: &str) -> Result<Snapshot> {
+        let bytes = self.store().reader()?.snapshot(hash)?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.to_owned() })?;
+        stored(hash, &bytes)
     }
 
     /// Signs complete records with an actor's key, for someone else to propose.
@@ -109,6 +120,13 @@ impl Engine {
         let key = keys::load(self.workspace(), &keys::actor_id(actor)?)?;
         sign(record, &self.workspace().config().origin, &key).map_err(|e| EngineError::PayloadValue { detail: e.to_string() })
     }
+}
+
+/// Reads a stored snapshot. What is stored was sealed once, so nothing but alteration keeps it from being read.
+pub(super) fn stored(hash: &str, bytes: &[u8]) -> Result<Snapshot> {
+    let altered = |code, detail| EngineError::Altered { what: format!("snapshot `{hash}`"), code, detail };
+    let snapshot = Snapshot::from_lock(bytes).map_err(|problem| altered("snapshot_altered", problem.detail))?;
+    if snapshot.hash() == hash { Ok(snapshot) } else { Err(altered("snapshot_hash", format!("it is `{}`", snapshot.hash()))) }
 }
 
 fn granted(held: Held<'_>, scope: Option<&str>) -> serde_json::Value {

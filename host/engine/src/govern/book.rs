@@ -8,6 +8,7 @@ use enact_flow::artifact::Artifact;
 use enact_flow::problem::{Level, Problem};
 use enact_flow::snapshot::Snapshot;
 
+use super::actors::stored;
 use crate::error::{EngineError, Result};
 
 /// The rules of one snapshot with the modules that their invariants name, and what it shows.
@@ -70,12 +71,7 @@ impl RuleBook {
             return Ok(Arc::clone(ruled));
         }
         let bytes = read()?.ok_or_else(|| EngineError::NoSnapshot { snapshot: hash.to_string() })?;
-        let snapshot = Snapshot::from_lock(&bytes).map_err(|p| EngineError::Protocol { problems: vec![p] })?;
-        if snapshot.hash() != hash.to_string() {
-            let detail = format!("it is `{}`", snapshot.hash());
-            return Err(EngineError::Altered { what: format!("snapshot `{hash}`"), code: "snapshot_hash", detail });
-        }
-        let ruled = Arc::new(Ruled::new(&snapshot)?);
+        let ruled = Arc::new(Ruled::new(&stored(&hash.to_string(), &bytes)?)?);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*hash, Arc::clone(&ruled));
         Ok(ruled)
     }

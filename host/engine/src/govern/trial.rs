@@ -2,6 +2,7 @@
 //!
 //! It reads the derived rows as they are stored and sums them itself, so it does not rely on what was checked when they were written.
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 
 use enact_core::govern::row::BalanceRow;
 use enact_core::state::Space;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use super::proposal::row;
 use super::query::{AccountReport, PAGE, account};
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::Result;
 
 /// All accounts; the stable shape of `enact trial-balance --json`.
 #[derive(Debug, Clone, Serialize)]
@@ -38,10 +39,36 @@ pub struct TrialAsset {
     pub accounts: Vec<AccountReport>,
 }
 
+/// A sum of totals. One account's are at most 2^128 - 1, those of all accounts together may be more.
+#[derive(Default, PartialEq, Eq)]
+struct Total {
+    /// How often the low part was full.
+    high: u128,
+    /// Below [`Total::FULL`].
+    low: u128,
+}
+
+impl Total {
+    /// A power of ten, so that both parts print one after the other; twice it is below 2^128.
+    const FULL: u128 = 10_u128.pow(38);
+
+    fn add(&mut self, amount: u128) {
+        let low = self.low + amount % Self::FULL;
+        self.high += amount / Self::FULL + low / Self::FULL;
+        self.low = low % Self::FULL;
+    }
+}
+
+impl Display for Total {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.high == 0 { self.low.fmt(f) } else { write!(f, "{}{:038}", self.high, self.low) }
+    }
+}
+
 #[derive(Default)]
 struct Sum {
-    debits: u128,
-    credits: u128,
+    debits: Total,
+    credits: Total,
     accounts: Vec<AccountReport>,
 }
 
@@ -76,12 +103,8 @@ impl Engine {
                 let report = account(&stored.key, stored.seq, &stored.value)?;
                 let totals: BalanceRow = row(&stored.value, "balance", &stored.key)?;
                 let sum = sums.entry(report.asset.clone()).or_default();
-                let added = sum.debits.checked_add(totals.debits).zip(sum.credits.checked_add(totals.credits));
-                (sum.debits, sum.credits) = added.ok_or_else(|| EngineError::Altered {
-                    what: format!("row `{}` of space `balance`", stored.key),
-                    code: "state_unreadable",
-                    detail: "the totals of its asset exceed 2^128 - 1".to_owned(),
-                })?;
+                sum.debits.add(totals.debits);
+                sum.credits.add(totals.credits);
                 sum.accounts.push(report);
             }
         }
