@@ -253,6 +253,25 @@ fn w_52_the_health_of_the_queue_is_told() {
     assert_eq!((&ran.json()["contracts"][0]["oldest"], &ran.json()["contracts"][0]["due"]), (&json!(GRANT), &json!(1)));
 }
 
+/// W-52: no waiting mends what is stored, so a worker that meets damage ends with it.
+#[test]
+fn w_52_a_worker_ends_where_what_is_stored_is_damaged() {
+    for (statement, code) in [
+        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt"),
+        ("UPDATE queue_items SET fence = -1", "store_corrupt"),
+        ("UPDATE head SET frontier = x'00'", "store_corrupt"),
+        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable"),
+    ] {
+        let city = City::new();
+        city.sql().execute(statement, []).unwrap();
+        for workers in ["1", "3"] {
+            let ran = city.enact(&["work", "--as", "worker-one", "--workers", workers, "--json"]);
+            assert_eq!(ran.code, 4, "{statement}: {ran:#?}");
+            assert_eq!(ran.json()["error"]["code"], code, "{statement}");
+        }
+    }
+}
+
 /// W-41, W-42: whoever has something done again that was done is answered with the original, and nothing is done.
 #[test]
 fn w_41_w_42_a_duplicate_is_answered_with_the_original() {
