@@ -29,6 +29,7 @@ pub mod event;
 mod executions;
 mod fold;
 mod governed;
+mod indexed;
 mod lane;
 mod ledger;
 mod links;
@@ -55,6 +56,7 @@ pub use error::StoreError;
 pub use executions::Execution;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
+pub use indexed::EventDifference;
 pub use links::{LinkKind, LinkPlace, named};
 pub use listeners::FailedDelivery;
 pub use model::{
