@@ -67,7 +67,7 @@ pub use open::{Create, OpenOptions, Store};
 pub use outbound::{Begun, Intent, Outbound, Sending, Unsettled};
 pub use queue::{
     EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueHealth, QueueHolder, QueueItem,
-    QueueLease, QueueLine, QueueMember, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,
+    QueueLease, QueueLine, QueueMember, QueueMiscount, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,
 };
 pub use reader::{EntryRef, EvidenceRef, Reader, RunRef};
 pub use refusals::{RefusedProposal, StoredRefusal};
