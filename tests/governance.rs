@@ -104,6 +104,23 @@ fn b_30_an_altered_row_of_the_state_is_found_by_the_rebuild() {
 }
 
 #[test]
+fn b_30_rows_that_cannot_be_read_do_not_keep_the_state_from_being_made_anew() {
+    let (scratch, _) = told("settlement");
+    let sound = whole(&scratch);
+    for statement in [
+        "INSERT INTO state VALUES(3, 'bogus', 'x', '{}')",
+        "INSERT INTO state VALUES(-3, 'actor', 'Actor:evil', '{}')",
+        "UPDATE state SET seq = -seq - 1 WHERE space = 'actor'",
+        "UPDATE state SET value = 'junk'",
+    ] {
+        scratch.sql().execute(statement, []).unwrap();
+        scratch.enact(&["verify", "--rebuild"]).exits(4);
+        scratch.enact(&["ledger", "rebuild"]).exits(0);
+        assert_eq!(whole(&scratch)["state_roots"], sound["state_roots"], "{statement}");
+    }
+}
+
+#[test]
 fn b_17_b_32_b_33_the_execution_layer_cannot_append_what_nobody_allowed() {
     let (scratch, _) = told("settlement");
     let entries = || scratch.enact(&["verify", "--json"]).exits(0).json()["entries"].clone();

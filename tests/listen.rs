@@ -162,6 +162,28 @@ fn b_15_execution_is_stateless_the_same_ledger_dispatches_the_same_and_redeliver
 }
 
 #[test]
+fn b_21_a_cursor_beyond_the_head_and_a_run_without_its_entry_keep_no_delivery_back() {
+    let scratch = noted();
+    say(&scratch, 1, 2);
+    scratch.sql().execute("INSERT INTO listeners VALUES('LI_NOTE_V0', 999)", []).unwrap();
+    let before = status(&scratch, "LI_NOTE_V0");
+    assert_eq!((&before["next"], before["lag"].as_u64().unwrap() > 0), (&json!(0), true), "{before}");
+    let first = listen(&scratch);
+    assert_eq!((first.len(), outbox(&scratch).len()), (2, 2));
+    // The place is its own again: what comes is heard once.
+    say(&scratch, 1, 3);
+    assert_eq!((listen(&scratch).len(), listen(&scratch).len()), (3, 0));
+    assert_eq!(status(&scratch, "LI_NOTE_V0")["lag"], 0);
+    // The listing has a run that no entry is, before the head and beyond it.
+    let run = first[0]["run_id"].as_str().unwrap();
+    for seq in ["0", "1000"] {
+        scratch.sql().execute(&format!("UPDATE runs SET seq = {seq} WHERE run_id = ?1"), [run]).unwrap();
+        let refused = scratch.enact(&["listen", "--once", "--from", "0", "--json"]).exits(4).json();
+        assert_eq!(refused["error"]["code"], "run_column", "{seq}: {refused}");
+    }
+}
+
+#[test]
 fn b_28_verifying_rebuilding_auditing_and_copying_dispatch_nothing() {
     let scratch = told_settlement();
     for args in [

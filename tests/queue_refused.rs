@@ -89,7 +89,7 @@ fn w_45_a_forged_ready_is_validated_again_and_not_executed() {
     let sql = pilot.scratch.sql();
     let line: String =
         sql.query_row("SELECT line FROM queue_journal WHERE item = ?1 ORDER BY id DESC LIMIT 1", [GRANT], |row| row.get(0)).unwrap();
-    // As well as one can who has the file: a line that says it was validated, and the row with it.
+    // As well as one can who has the file: a line that says it was validated, and row and counts with it.
     let forged = line
         .replace(r#""status":"PENDING","event":"rejected""#, r#""status":"READY","event":"validated""#)
         .replace(r#""intent_ok":false"#, r#""intent_ok":true"#)
@@ -99,6 +99,7 @@ fn w_45_a_forged_ready_is_validated_again_and_not_executed() {
     assert_ne!(forged, line);
     sql.execute("UPDATE queue_journal SET line = ?1, status = 'READY', event = 'validated' WHERE line = ?2", [&forged, &line]).unwrap();
     sql.execute("UPDATE queue_items SET status = 'READY', waiting = 0 WHERE item = ?1", [GRANT]).unwrap();
+    sql.execute("UPDATE queue_counts SET status = 'READY' WHERE status = 'PENDING'", []).unwrap();
     drop(sql);
     assert_eq!(pilot.status(GRANT), "READY", "the forgery is a good one");
     pilot.work();

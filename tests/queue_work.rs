@@ -253,6 +253,83 @@ fn w_52_the_health_of_the_queue_is_told() {
     assert_eq!((&ran.json()["contracts"][0]["oldest"], &ran.json()["contracts"][0]["due"]), (&json!(GRANT), &json!(1)));
 }
 
+/// W-52: rows and counts that do not follow from journal and ledger are named, and derived again.
+#[test]
+fn w_52_rows_and_counts_that_do_not_follow_are_named_and_derived_again() {
+    let city = City::new();
+    city.work();
+    city.enact(&["queue", "archive", VOIDED]).exits(0);
+    city.sound();
+    let healthy = |city: &City| city.enact(&["queue", "health", "--json"]).json()["findings"].clone();
+    for (statement, code, told) in [
+        ("UPDATE queue_items SET archived = 1", "queue_row", true),
+        ("UPDATE queue_items SET archived = 0", "queue_count", true),
+        ("UPDATE queue_items SET status = 'BOGUS'", "queue_row", true),
+        ("UPDATE queue_items SET status = 'PENDING'", "queue_row", true),
+        ("UPDATE queue_items SET contract = 'QC_OTHER_V0'", "queue_count", true),
+        ("UPDATE queue_items SET attempts = attempts + 1", "queue_row", false),
+        ("UPDATE queue_items SET fence = 0", "queue_row", false),
+        ("UPDATE queue_items SET fence = -1", "queue_row", false),
+        ("UPDATE queue_items SET line = line + 1000", "queue_row", false),
+        ("UPDATE queue_counts SET items = items + 50", "queue_count", true),
+        ("DELETE FROM queue_counts", "queue_count", true),
+        ("DELETE FROM queue_items WHERE archived = 0", "queue_row", true),
+    ] {
+        assert!(city.sql().execute(statement, []).unwrap() > 0, "{statement}");
+        let verify = city.enact(&["verify", "--rebuild", "--json"]).exits(4).json();
+        let codes: Vec<&Value> = verify["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]).collect();
+        assert!(codes.contains(&&json!(code)), "{statement}: {verify:#}");
+        assert_eq!(healthy(&city) == json!(["counts_differ"]), told, "{statement}");
+        city.enact(&["queue", "rebuild"]).exits(0);
+        assert_eq!(healthy(&city), json!([]), "{statement}");
+        assert_eq!([WATER, GRANT].map(|id| city.json(&["queue", "show", id])["archived"].clone()), [json!(false), json!(false)]);
+        city.sound();
+    }
+    assert_eq!(city.json(&["summary"])[0]["queued"], 3, "what was called off was brought back by the second and archived by none");
+}
+
+/// W-52: a row that no entry knows is named beside the others, and a row of the state that is none ends whoever reads it.
+#[test]
+fn w_52_a_row_of_no_item_is_named_beside_the_others() {
+    let city = City::new();
+    let columns = "contract, 'READY', seq, pos, not_before, waiting, attempts, owner, deadline, fence, updated, archived, line";
+    city.sql().execute(&format!("INSERT INTO queue_items SELECT 99, 'EXQ-none', {columns} FROM queue_items WHERE id = 1"), []).unwrap();
+    let listed = city.enact(&["queue", "list", "--json"]).exits(4).json();
+    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|item| item["queue_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [WATER, GRANT, VOIDED, "EXQ-none"]);
+    assert_eq!((&listed[0]["error"], &listed[3]["error"]["code"]), (&Value::Null, &json!("queue_row")));
+    city.enact(&["verify", "--rebuild"]).exits(4);
+    city.enact(&["queue", "rebuild"]).exits(0);
+    assert_eq!(city.json(&["queue", "list"]).as_array().unwrap().len(), 3);
+    city.sql().execute("UPDATE state SET value = 'junk' WHERE key = 'Execution:' || ?1", [WATER]).unwrap();
+    for args in [&["queue", "list", "--json"][..], &["queue", "show", WATER, "--json"], &["queue", "rebuild", "--json"]] {
+        assert_eq!(city.enact(args).exits(4).json()["error"]["code"], "state_unreadable", "{args:?}");
+    }
+    // What could not be derived is not lost.
+    assert_eq!(city.sql().query_row("SELECT count(*) FROM queue_items", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    city.enact(&["ledger", "rebuild"]).exits(0);
+    city.sound();
+}
+
+/// W-52: no waiting mends what is stored, so a worker that meets damage ends with it.
+#[test]
+fn w_52_a_worker_ends_where_what_is_stored_is_damaged() {
+    for (statement, code) in [
+        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt"),
+        ("UPDATE queue_items SET fence = -1", "store_corrupt"),
+        ("UPDATE head SET frontier = x'00'", "store_corrupt"),
+        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable"),
+    ] {
+        let city = City::new();
+        city.sql().execute(statement, []).unwrap();
+        for workers in ["1", "3"] {
+            let ran = city.enact(&["work", "--as", "worker-one", "--workers", workers, "--json"]);
+            assert_eq!(ran.code, 4, "{statement}: {ran:#?}");
+            assert_eq!(ran.json()["error"]["code"], code, "{statement}");
+        }
+    }
+}
+
 /// W-41, W-42: whoever has something done again that was done is answered with the original, and nothing is done.
 #[test]
 fn w_41_w_42_a_duplicate_is_answered_with_the_original() {

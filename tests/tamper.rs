@@ -159,6 +159,38 @@ fn a_changed_row_of_a_host_store_is_found_by_the_state_audit() {
 }
 
 #[test]
+fn the_index_that_decides_about_admission_is_compared_by_the_state_audit_and_made_anew() {
+    let scratch = Scratch::init();
+    let run = |workflow: &str, example: &str| {
+        let payload = crate::support::project("protocol/packs/provisioning/examples").join(example);
+        scratch.enact(&["run", workflow, "--payload", payload.to_str().unwrap(), "--json"]).exits(0).json()["exit"]["reason"].clone()
+    };
+    run("WF_RELEASE_BATCH_V0", "release.json");
+    assert_eq!(run("WF_PROVISION_DEVICE_V0", "device.json"), "PROVISIONED");
+    assert_eq!(run("WF_PROVISION_DEVICE_V0", "device.json"), "ADMISSION_DENIED");
+    scratch.enact(&["audit", "--all", "--state"]).exits(0);
+    for statement in [
+        "DELETE FROM event_keys",
+        "DELETE FROM event_keys WHERE idx = 2",
+        "UPDATE event_keys SET key = zeroblob(16) WHERE idx = 2",
+        "INSERT INTO event_keys SELECT idx, zeroblob(16), store, pos FROM event_keys WHERE idx = 2",
+        "DELETE FROM event_indexes WHERE id = 2",
+        "DELETE FROM events",
+        "UPDATE events SET event = 'EV_OTHER_V0'",
+        "INSERT INTO events SELECT 'EV_OTHER_V0', store, pos FROM events",
+        "INSERT INTO log_rows SELECT 99, pos, value FROM log_rows; INSERT INTO events SELECT event, 99, pos FROM events",
+    ] {
+        scratch.sql().execute_batch(statement).unwrap();
+        let audit = scratch.enact(&["audit", "--all", "--state", "--json"]).exits(4).json();
+        assert_eq!(audit["diverged"][0]["code"], "state_event", "{statement}: {audit}");
+        let rebuilt = scratch.enact(&["ledger", "rebuild", "--json"]).exits(0).json();
+        assert!(rebuilt["not_rebuilt"].as_array().is_some_and(|all| !all.is_empty()), "{rebuilt}");
+        scratch.enact(&["audit", "--all", "--state"]).exits(0);
+        assert_eq!(run("WF_PROVISION_DEVICE_V0", "device.json"), "ADMISSION_DENIED", "{statement}");
+    }
+}
+
+#[test]
 fn a_swapped_module_is_refused_by_digest_and_a_changed_one_is_named() {
     let scratch = three_runs();
     let modules = scratch.workspace().join("modules");

@@ -159,6 +159,10 @@ fn rebuild(ui: &Ui, global: &Global, args: &RebuildArgs) -> Result<Exit> {
     } else {
         let links = report.links.unwrap_or_default();
         ui.line(format!("{} rows from {} governed entries, {links} rows of the index over record hashes", report.rows, report.judged))?;
+        ui.line(format!("{} rows of the index over events", report.events.unwrap_or_default()))?;
+        for line in &report.not_rebuilt {
+            ui.line(format!("{DIM}not rebuilt: {line}{DIM:#}"))?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -450,13 +450,17 @@ fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
     let items = engine.queue_list(&args.filter.filter(), 0, args.limit)?;
     if ui.json() {
         ui.document(&items)?;
-        return Ok(Exit::Done);
+    } else {
+        items.iter().try_for_each(|shown| print_item(ui, shown))?;
     }
-    items.iter().try_for_each(|shown| print_item(ui, shown))?;
-    Ok(Exit::Done)
+    Ok(if items.iter().any(|shown| shown.error.is_some()) { Exit::Mismatch } else { Exit::Done })
 }
 
 fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
+    if let Some(error) = &shown.error {
+        let (id, message, code) = (shown.text("queue_id"), &error.message, error.code);
+        return ui.line(format!("{NAME}{id:<24}{NAME:#} {BAD}damaged{BAD:#}    {message} {DIM}[{code}]{DIM:#}"));
+    }
     let status = shown.text("status");
     let style = match status {
         "FAILED" | "VOID" => BAD,

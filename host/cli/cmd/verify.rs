@@ -55,6 +55,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
         let bar = ui.bar(report.entries, "rebuild");
         report.rebuilt(engine.rebuild(args.jobs, |_| bar.inc(1))?);
         bar.finish_and_clear();
+        report.queue_compared(engine.queue_compare()?);
     }
     if ui.json() {
         ui.document(&report)?

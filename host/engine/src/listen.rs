@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use enact_core::entry::Entry;
 use enact_core::govern;
 use enact_core::hash::{Digest, delivery_hash, entry_hash, leaf_hash};
+use enact_core::receipt::RunReceipt;
 use enact_flow::artifact::Occasion;
 use enact_flow::snapshot::Snapshot;
-use enact_store::{FailedDelivery, Reader};
+use enact_store::{FailedDelivery, Reader, StateRead as _, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -255,15 +256,15 @@ impl Engine {
     pub fn listen(&self, listening: &mut Listening, stop: &dyn Fn() -> bool, told: &mut dyn FnMut(&Delivery)) -> Result<Pass> {
         let Listening { ears, hand, waiting, requested } = listening;
         let mut walk = Walk { engine: self, hand: hand.as_ref(), reader: self.store().reader()?, pass: Pass::default(), stop, told };
-        let size = walk.reader.head()?.size;
         let (mut written, mut staying) = (BTreeMap::new(), BTreeSet::new());
         for ear in &*ears {
-            written.insert(ear.code.as_str(), walk.reader.cursor(&ear.code)?.unwrap_or(0));
+            written.insert(ear.code.as_str(), self.cursor(&mut walk.reader, &ear.code, entries)?);
             if let Some(passes) = waiting.get_mut(&ear.code).filter(|passes| **passes > 0) {
                 *passes -= 1;
                 staying.insert(ear.code.as_str());
             }
         }
+        let size = walk.reader.head()?.size;
         let (mut next, mut walked) = (written.clone(), 0_u64);
         // Whoever is furthest behind looks first, so that each entry is read once for all who stand at it.
         while !stop() {
@@ -306,7 +307,7 @@ impl Engine {
             *passes -= 1;
             return Ok(());
         }
-        let from = walk.reader.cursor(WORKFLOWS)?.unwrap_or(0);
+        let from = self.cursor(&mut walk.reader, WORKFLOWS, requests)?;
         let (next, heard) = walk.requested(from)?;
         match heard {
             Heard::All => drop(waiting.remove(WORKFLOWS)),
@@ -366,7 +367,7 @@ impl Engine {
         let mut reader = self.store().reader()?;
         let size = reader.head()?.size;
         let status = |ear: Ear| {
-            let next = reader.cursor(&ear.code)?.unwrap_or(0);
+            let next = reader.cursor_within(&ear.code, entries)?.unwrap_or(0);
             let failures = reader.failed_deliveries(&ear.code, failures)?.into_iter().map(last_failure).collect();
             let (workflow, queue) = match ear.starts {
                 Starts::Run { workflow, .. } => (Some(workflow), None),
@@ -379,6 +380,15 @@ impl Engine {
             all.extend(self.requested_status(&mut reader, failures)?);
         }
         Ok(all)
+    }
+
+    /// Where a listener stands. One beyond the end is sent back to the beginning: it hears again, and starts nothing that there is.
+    fn cursor(&self, reader: &mut Reader, code: &str, end: impl FnOnce(&mut Reader) -> Result<u64, StoreError>) -> Result<u64> {
+        if let Some(at) = reader.cursor_within(code, end)? {
+            return Ok(at);
+        }
+        self.with_writer(|writer| Ok(writer.set_cursor(code, 0)?))?;
+        Ok(0)
     }
 
     /// Writes down who has come further.
@@ -437,7 +447,7 @@ impl Walk<'_> {
         match &ear.starts {
             Starts::Run { workflow, binding } => {
                 let run_id = run_id_of(at.as_microsecond(), &delivery_hash);
-                if self.reader.run_seq(&run_id)?.is_some() {
+                if is_there(&mut self.reader, &run_id)? {
                     self.pass.known += 1;
                     return Ok(None);
                 }
@@ -526,6 +536,28 @@ impl Walk<'_> {
         (self.told)(&Delivery { outcome, failure: Some(failure), ..delivery });
         Ok((!aside).then_some(attempt))
     }
+}
+
+/// The end of what listeners of records walk through.
+fn entries(reader: &mut Reader) -> Result<u64, StoreError> {
+    Ok(reader.head()?.size)
+}
+
+/// The end of what runs have asked for.
+fn requests(reader: &mut Reader) -> Result<u64, StoreError> {
+    reader.log_len(WORKFLOWS)
+}
+
+/// Whether there is a run with this id. The listing alone is not believed: a row without its entry would keep a delivery from ever being made.
+fn is_there(reader: &mut Reader, run_id: &str) -> Result<bool> {
+    let Some(seq) = reader.run_seq(run_id)? else { return Ok(false) };
+    let size = reader.head()?.size;
+    let of = if seq < size { stored(reader, seq)?.entry.records.first().map(RunReceipt::from_record) } else { None };
+    if of.is_some_and(|receipt| receipt.is_ok_and(|receipt| receipt.run == run_id)) {
+        return Ok(true);
+    }
+    let detail = format!("the listing has it at entry {seq} of {size}, which is not that run's");
+    Err(EngineError::Altered { what: format!("run `{run_id}`"), code: "run_column", detail })
 }
 
 /// Passes that are sat out after a failure: a machine that does not recover at once is asked less and less often.

@@ -9,7 +9,7 @@ use enact_core::hash::context_hash;
 use enact_core::receipt::{Admission, AdmissionFinding};
 use enact_flow::traverse::EventMatch;
 use enact_store::stage::Stage;
-use enact_store::{Fold, Reader, StateRead};
+use enact_store::{EventDifference, Fold, Reader, StateRead};
 use enact_wasm::{Answer, Fault};
 use serde::Serialize;
 use serde_json::json;
@@ -141,7 +141,11 @@ impl StateAudit {
                 continue;
             }
             differences.extend(self.rows(reader, &info.name)?);
-            differences.extend(self.records(reader, &info.name, info.len)?);
+            differences.extend(self.records(reader, &info.name)?);
+        }
+        // Where the logs differ, so does what follows from them.
+        if differences.is_empty() {
+            differences.extend(reader.event_difference()?.map(event_difference));
         }
         Ok(differences)
     }
@@ -161,9 +165,9 @@ impl StateAudit {
         }
     }
 
-    fn records(&mut self, reader: &mut Reader, store: &str, len: u64) -> Result<Option<Divergence>> {
+    fn records(&mut self, reader: &mut Reader, store: &str) -> Result<Option<Divergence>> {
         let mut from = 0;
-        while from < len {
+        loop {
             let expected = self.fold.log_read(store, from, PAGE)?;
             let got = reader.log_read(store, from, PAGE)?;
             if let Some((e, g)) = unequal(&expected, &got) {
@@ -174,7 +178,6 @@ impl StateAudit {
             }
             from += PAGE;
         }
-        Ok(None)
     }
 }
 
@@ -196,6 +199,16 @@ fn find(stage: &mut Stage<'_, Fold>, run: &Replayed, asked: &[EventMatch]) -> Re
 fn unequal<'a, T: PartialEq>(expected: &'a [T], got: &'a [T]) -> Option<(Option<&'a T>, Option<&'a T>)> {
     let longest = expected.len().max(got.len());
     (0..longest).map(|i| (expected.get(i), got.get(i))).find(|(e, g)| e != g)
+}
+
+/// Of the index over events, which says whether a run is admitted.
+fn event_difference(found: EventDifference) -> Divergence {
+    match found {
+        EventDifference::Lacks { store, pos, event, fields } => {
+            store_difference(&store, "state_event", json!({"event": event, "record": pos, "fields": fields}), json!(null))
+        }
+        EventDifference::Surplus { table, expected, found } => store_difference(table, "state_event", json!(expected), json!(found)),
+    }
 }
 
 fn store_difference(store: &str, code: &'static str, expected: serde_json::Value, got: serde_json::Value) -> Divergence {

@@ -173,8 +173,9 @@ impl Engine {
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
                 "that other copies of this ledger agree (compare checkpoints)".to_owned(),
-                "what only helps to find or to work (refusals, tables of the queue, cursors, counts, the index of events)".to_owned(),
-                "modules that no run of this ledger used".to_owned(),
+                "what only helps to find or to work (refusals, cursors, leases; the queue: `--rebuild`, the index of events: `enact audit --state`)"
+                    .to_owned(),
+                "modules that no protocol of an entry binds".to_owned(),
             ],
         })
     }

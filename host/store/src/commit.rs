@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use crate::catalog::{self, Catalog, Entry};
 use crate::error::StoreError;
 use crate::event::{self, Probe};
+use crate::indexed::index_names;
 use crate::model::{Kind, StoreInfo, Write};
 use crate::number::column;
 
@@ -149,10 +150,6 @@ fn append(connection: &Connection, entry: &mut Entry, value: &str, events: &[Str
     entry.info.len = entry.info.len.saturating_add(1);
     entry.info.live = entry.info.live.saturating_add(1);
     Ok(())
-}
-
-fn index_names(text: &str) -> Result<Vec<String>, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Corrupt { detail: format!("the fields of an index of events: {e}") })
 }
 
 fn add_key(connection: &Connection, index: i64, key: Option<Vec<u8>>, store: i64, pos: i64) -> Result<(), StoreError> {

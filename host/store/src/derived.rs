@@ -226,7 +226,7 @@ impl Reader {
     }
 
     /// Several statements that see the same.
-    fn in_one_moment<T, E: From<StoreError>>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+    pub(crate) fn in_one_moment<T, E: From<StoreError>>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         if self.is_held() {
             return act(self);
         }

@@ -29,6 +29,7 @@ pub mod event;
 mod executions;
 mod fold;
 mod governed;
+mod indexed;
 mod lane;
 mod ledger;
 mod links;
@@ -55,6 +56,7 @@ pub use error::StoreError;
 pub use executions::Execution;
 pub use fold::Fold;
 pub use governed::{Judge, TxView};
+pub use indexed::EventDifference;
 pub use links::{LinkKind, LinkPlace, named};
 pub use listeners::FailedDelivery;
 pub use model::{
@@ -65,7 +67,7 @@ pub use open::{Create, OpenOptions, Store};
 pub use outbound::{Begun, Intent, Outbound, Sending, Unsettled};
 pub use queue::{
     EXECUTING, Fence, LEASE_LOST, LEASED, QueueChange, QueueCount, QueueExpect, QueueFilter, QueueHealth, QueueHolder, QueueItem,
-    QueueLease, QueueLine, QueueMember, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,
+    QueueLease, QueueLine, QueueMember, QueueMiscount, QueueRefused, QueueRow, QueueTake, QueueTaken, QueueWaiting, READY, StepLine,
 };
 pub use reader::{EntryRef, EvidenceRef, Reader, RunRef};
 pub use refusals::{RefusedProposal, StoredRefusal};

@@ -92,7 +92,8 @@ impl Writer {
 }
 
 impl Reader {
-    /// The entry that a listener looks at next; `None` when it never looked at any.
+    /// The entry that a listener looks at next; `None` when it never looked at any. Beyond the head there is none to look at, and nobody
+    /// puts a cursor there: see [`Reader::cursor_within`].
     ///
     /// # Errors
     /// Whatever SQLite reports.
@@ -103,6 +104,22 @@ impl Reader {
         let mut statement = self.connection.prepare_cached("SELECT next FROM listeners WHERE code = ?1")?;
         let mut rows = statement.query([listener])?;
         rows.next()?.map(|row| unsigned(row.get(0)?, "a cursor")).transpose()
+    }
+
+    /// Where it stands in what it walks through, whose end `end` reads in the same moment; `None` for a cursor beyond that end. Such a one
+    /// says nothing about what was heard, and believing it would pass by what comes until then.
+    ///
+    /// # Errors
+    /// Whatever SQLite reports.
+    pub fn cursor_within(
+        &mut self,
+        listener: &str,
+        end: impl FnOnce(&mut Self) -> Result<u64, StoreError>,
+    ) -> Result<Option<u64>, StoreError> {
+        self.in_one_moment(|reader| {
+            let (at, end) = (reader.cursor(listener)?.unwrap_or(0), end(reader)?);
+            Ok((at <= end).then_some(at))
+        })
     }
 
     /// How often the delivery of a record was attempted and failed.
@@ -137,7 +154,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM listener_log l WHERE listener = ?1 \
              AND id = (SELECT max(id) FROM listener_log o WHERE o.listener = l.listener AND o.seq = l.seq AND o.record = l.record) \
-             AND NOT EXISTS(SELECT 1 FROM runs r WHERE r.run_id = l.run_id) {unqueued} ORDER BY id DESC LIMIT ?2"
+             AND NOT EXISTS(SELECT 1 FROM runs r WHERE r.run_id = l.run_id AND r.seq < (SELECT size FROM head)) {unqueued} ORDER BY id DESC LIMIT ?2"
         ))?;
         let mut rows = statement.query(params![listener, bound(limit)])?;
         while let Some(row) = rows.next()? {

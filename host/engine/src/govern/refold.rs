@@ -7,7 +7,7 @@ use enact_core::govern::{EntryContext, State, judge};
 use enact_core::hash::Digest;
 use enact_core::state::Put;
 use enact_core::verify::Finding;
-use enact_store::{PutRow, Reader};
+use enact_store::{EntryRows, PutRow, Reader};
 use serde::Serialize;
 
 use super::outside::{Adopting, Components, Signatures};
@@ -17,6 +17,12 @@ use crate::lanes::in_order;
 
 /// Findings are listed up to this many; a ruined file should not print forever.
 const FINDINGS_MAX: usize = 1_000;
+/// What a restoration leaves as it is.
+const NOT_REBUILT: [&str; 3] = [
+    "runs and their parts (`enact verify`)",
+    "the host stores, which follow from the runs (`enact audit --all --state`)",
+    "the queue, listeners and notes of execution (`enact queue rebuild`)",
+];
 /// Entries whose signatures a thread checks at a time.
 const CHUNK: u64 = 64;
 
@@ -30,6 +36,12 @@ pub struct RebuildReport {
     /// Rows of the index over record hashes that follow from all entries; nothing for a ledger without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<u64>,
+    /// Rows of the index over events that follow from the logs of the host stores, when it was made anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// What does not follow from governed entries and was let be, with what looks at it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_rebuilt: Vec<&'static str>,
     /// The root of each space, as the entries give it.
     pub roots: std::collections::BTreeMap<&'static str, String>,
     /// What is not as it should be.
@@ -47,8 +59,9 @@ impl Engine {
         self.refold(rebuild, jobs, &mut progress)
     }
 
-    /// Makes everything that is derived from the entries anew, state and index over record hashes, whatever is there now. All or nothing.
-    /// Nothing is dispatched, and what execution remembers (runs, the queue, cursors, notes) is let be.
+    /// Makes everything that is derived from the entries anew, state and index over record hashes, whatever is there now, and the index
+    /// over events from the logs. Each of them all or nothing. Nothing is dispatched, and what execution remembers (runs, the queue, cursors,
+    /// notes) is let be, as the report says.
     ///
     /// # Errors
     /// [`EngineError::Altered`] with the first entry that the rules do not allow: what follows from it nobody can say.
@@ -67,6 +80,8 @@ impl Engine {
             })
         })?;
         report.links = Some(self.reindex()?);
+        report.events = Some(self.with_writer(|writer| Ok(writer.rebuild_events()?))?);
+        report.not_rebuilt = NOT_REBUILT.to_vec();
         Ok(report)
     }
 
@@ -81,21 +96,28 @@ impl Engine {
             // Snapshots are read over a connection of their own: the walk below holds the first.
             let mut snapshots = self.store().reader()?;
             let mut signatures = Signatures::default();
-            reader.entries_with_state::<EngineError>(0, |at| {
+            let restores = rebuild.put.is_some();
+            let mut step = |at: EntryRows<'_>| {
                 progress(at.seq);
                 if rebuild.findings.len() >= FINDINGS_MAX {
                     return Ok(());
                 }
                 let Some(entry) = at.entry else {
-                    rebuild.orphan(at.seq);
+                    rebuild.found("state_orphan", at.seq, "rows of an entry that is not there".to_owned());
                     return Ok(());
                 };
-                if at.seq % CHUNK == 0 {
+                if at.seq.is_multiple_of(CHUNK) {
                     signatures = chunks.next().transpose()?.unwrap_or_default();
                 }
                 rebuild.walked = at.seq.saturating_add(1);
                 rebuild.feed(&mut snapshots, at.seq, entry.bytes, at.rows, &signatures)
-            })?;
+            };
+            if restores {
+                // The stored rows are about to go. They may be such as cannot be read, which must not keep them.
+                reader.entries::<EngineError>(0, |entry| step(EntryRows { seq: entry.seq, entry: Some(entry), rows: &[] }))?;
+            } else {
+                reader.entries_with_state::<EngineError>(0, step)?;
+            }
             rebuild.more_links(&mut snapshots)
         })?;
         let roots = rebuild.state.roots();
@@ -104,6 +126,8 @@ impl Engine {
             judged: rebuild.judged,
             rows: rebuild.rows,
             links: rebuild.links,
+            events: None,
+            not_rebuilt: Vec::new(),
             roots: roots.collect(),
             findings: rebuild.findings,
         })
@@ -142,13 +166,6 @@ impl<'a> Rebuild<'a> {
     fn new(engine: &'a Engine, linked: bool, put: Option<&'a mut PutRow<'a>>) -> Self {
         let links = linked.then_some(0);
         Self { engine, state: State::new(), judged: 0, rows: 0, links, walked: 0, findings: Vec::new(), put }
-    }
-
-    /// Rows of an entry that is not there.
-    fn orphan(&mut self, seq: u64) {
-        if self.put.is_none() {
-            self.found("state_orphan", seq, "rows of an entry that is not there".to_owned());
-        }
     }
 
     fn found(&mut self, code: &'static str, seq: u64, detail: String) {

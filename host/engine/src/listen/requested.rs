@@ -6,7 +6,7 @@ use enact_flow::artifact::Occasion;
 use enact_store::{Reader, StateRead as _};
 use serde_json::Value;
 
-use super::{ASIDE_MAX, ATTEMPTS_MAX, Delivery, Heard, ListenerStatus, STRIDE, Walk, last_failure};
+use super::{ASIDE_MAX, ATTEMPTS_MAX, Delivery, Heard, ListenerStatus, STRIDE, Walk, is_there, last_failure, requests};
 use crate::engine::{Engine, RunRequest};
 use crate::error::Result;
 use crate::later::{Place, Requested, UNFOUNDED, WORKFLOWS, asked_by};
@@ -61,7 +61,7 @@ impl Walk<'_> {
         let id = requested.id()?;
         let place = Place { run: &requested.run, step: requested.step, nth: requested.nth, interface: "workflow" };
         let seq = asked_by(&mut self.reader, &place, &id)?.ok_or_else(|| altered_request(at, UNFOUNDED.to_owned()))?;
-        if self.reader.run_seq(&id)?.is_some() {
+        if is_there(&mut self.reader, &id)? {
             self.pass.known += 1;
             return Ok(None);
         }
@@ -103,7 +103,7 @@ impl Engine {
         if len == 0 {
             return Ok(None);
         }
-        let next = reader.cursor(WORKFLOWS)?.unwrap_or(0);
+        let next = reader.cursor_within(WORKFLOWS, requests)?.unwrap_or(0);
         let failures = reader.failed_deliveries(WORKFLOWS, failures)?.into_iter().map(last_failure).collect();
         let on = Occasion { record: "request".to_owned(), action: "enqueue".to_owned() };
         let listener = WORKFLOWS.to_owned();

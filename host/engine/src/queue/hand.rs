@@ -347,9 +347,7 @@ impl Engine {
             return Err(view::archived(id.as_str()));
         }
         let contract = named_contract(&ruled.protocol, &seen.stored.row.contract)?;
-        let (facts, last) = (seen.known.facts, contract.decl.actions.fulfill.is_none());
-        let closed = facts.settled || facts.executed && !seen.known.mode.required();
-        if facts.void || facts.failed || closed && (facts.fulfilled || last) {
+        if super::item::is_over(contract, &seen.known) {
             return Ok(seen.stored.row.status);
         }
         Err(EngineError::Queue {

@@ -26,7 +26,7 @@ pub struct HealthBounds {
 pub struct Health {
     /// Nothing is beyond its bound.
     pub healthy: bool,
-    /// What is: `ready_too_old`, `lease_expired`, `failures`.
+    /// What is: `ready_too_old`, `lease_expired`, `failures`; or `counts_differ`, when what is counted is not what there is.
     pub findings: Vec<&'static str>,
     /// By contract.
     pub contracts: Vec<HealthOfContract>,
@@ -96,6 +96,7 @@ impl Engine {
         for (code, failures) in &found.failures {
             of(code, &|contract| contract.failures_last_hour = *failures);
         }
+        let counted = reader.queue_is_counted()?;
         let contracts: Vec<HealthOfContract> = contracts.into_values().collect();
         let long_ago = |holder: &QueueHolder| now.saturating_sub(holder.deadline) / SECOND_US > bounds.age_s;
         let failures = contracts.iter().fold(0_u64, |sum, contract| sum.saturating_add(contract.failures_last_hour));
@@ -108,6 +109,9 @@ impl Engine {
         }
         if bounds.failures.is_some_and(|most| failures > most) {
             findings.push("failures");
+        }
+        if !counted {
+            findings.push("counts_differ");
         }
         let report =
             |holder: QueueHolder| HolderReport { owner: holder.owner, items: holder.items, deadline_utc: stored_time(holder.deadline) };

@@ -191,6 +191,13 @@ pub(crate) fn known<V: StateView<Error = StoreError> + ?Sized>(
     Ok(Known { facts: facts(contract.facts(&row)), mode: self::mode(mode), now })
 }
 
+/// Whether nothing follows from an item any more, so that it may be archived.
+pub(crate) const fn is_over(contract: &Contract, known: &Known) -> bool {
+    let (facts, last) = (known.facts, contract.decl.actions.fulfill.is_none());
+    let closed = facts.settled || facts.executed && !known.mode.required();
+    facts.void || facts.failed || closed && (facts.fulfilled || last)
+}
+
 pub(crate) const fn facts(facts: contract::Facts) -> Facts {
     let contract::Facts { executed, settled, fulfilled, failed, void } = facts;
     Facts { executed, settled, fulfilled, failed, void }
@@ -228,6 +235,11 @@ pub(crate) fn refused_queue(refused: Refused) -> EngineError {
 pub(crate) fn refused_item(error: contract::ItemError<StoreError>) -> EngineError {
     match error {
         contract::ItemError::Judge(JudgeError::View(error)) => error.into(),
+        contract::ItemError::Judge(JudgeError::Row { space, key }) => EngineError::Altered {
+            what: "the state".to_owned(),
+            code: "state_unreadable",
+            detail: format!("row `{key}` of `{}` is none that the core writes", space.as_str()),
+        },
         contract::ItemError::Refused { code, detail } => EngineError::Queue { code, detail, hint: None },
         contract::ItemError::Judge(error) => {
             EngineError::Queue { code: error.code().unwrap_or("state_unreadable"), detail: error.to_string(), hint: None }

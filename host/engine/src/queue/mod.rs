@@ -10,8 +10,10 @@
 //! - `heard`: items that follow from a record that a listener heard.
 //! - `rebuild`: a journal that was lost, from the ledger.
 //! - `view`, `health`, `export`: reading.
+//! - `compare`: rows and counts against what follows.
 pub(crate) mod class;
 mod commit;
+mod compare;
 mod export;
 mod gate;
 mod hand;
@@ -29,6 +31,7 @@ mod take;
 mod view;
 mod worker;
 
+pub use compare::QueueCompared;
 pub use enact_queue::id::QueueId;
 pub use export::ExportReport;
 pub use hand::{Added, Evidence, Given, Started};
@@ -36,7 +39,7 @@ pub use health::{Health, HealthBounds, HealthOfContract, HolderReport};
 pub use original::Original;
 pub use rebuild::QueueRebuilt;
 pub use stop::StopSign;
-pub use view::{Filter, LineReport, Shown, Summary};
+pub use view::{Filter, LineReport, RowError, Shown, Summary};
 pub use worker::{WorkEvent, WorkOptions, WorkReport};
 
 /// Microseconds of a time in the stored spelling.

@@ -15,9 +15,9 @@ use enact_store::{Moment, QueueExpect, Reader, StoreError};
 use serde::Serialize;
 
 use super::class;
-use super::item::{change, entry_time, kept, known, members, refused_queue};
+use super::item::{change, entry_time, is_over, kept, known, members, refused_queue};
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Kind, Result};
 use crate::govern::row;
 
 /// Rows of a subject read at a time.
@@ -114,7 +114,7 @@ fn entry(reader: &mut Reader, seq: u64) -> Result<Entry> {
 }
 
 impl Engine {
-    /// Derives the whole queue again from the ledger. Lines that there are stay; leases are gone.
+    /// Derives the whole queue again from the ledger. Lines that there are stay; leases are gone; what is over stays archived.
     ///
     /// # Errors
     /// Whatever keeps the ledger from being read or the queue from being written.
@@ -143,12 +143,19 @@ impl Engine {
                 let item = derived(contract, &mut moment, &subject, known.mode, now)?;
                 Ok::<_, EngineError>(item.map(|item| {
                     let kept = members(&item.kept);
-                    change(QueueExpect::Absent, &item, &known, kept)
+                    // Somebody may have written that it is archived; only what is over can be.
+                    (change(QueueExpect::Absent, &item, &known, kept), is_over(contract, &known))
                 }))
             };
             match derive() {
                 Ok(change) => change.map(Ok),
                 Err(EngineError::Store(error)) => Some(Err(error)),
+                // What cannot be read is no reason to lose it from the queue as well.
+                Err(error) if error.kind() == Kind::Integrity => {
+                    let detail = error.to_string();
+                    failed.get_or_insert(error);
+                    Some(Err(StoreError::Corrupt { detail }))
+                }
                 // A subject that cannot be an item, for its name: it is in no queue.
                 Err(error) => {
                     failed.get_or_insert(error);
@@ -156,11 +163,11 @@ impl Engine {
                 }
             }
         });
-        let items = self.with_writer(|writer| Ok(writer.queue_rebuild(&mut changes)?))?;
+        let rebuilt = self.with_writer(|writer| Ok(writer.queue_rebuild(&mut changes)?));
         drop(changes);
         match failed {
             Some(error) => Err(error),
-            None => Ok(QueueRebuilt { items }),
+            None => Ok(QueueRebuilt { items: rebuilt? }),
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::class;
 use super::item::{refused_item, stored_time};
 use crate::engine::{Engine, Job, RunRequest};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Kind, Result};
 use crate::govern::Ruled;
 
 /// What the keys of an item are derived with.
@@ -94,6 +94,8 @@ impl Engine {
         let job = self.job(request).map(|job| Job { keys: Some(self.item_key(hook, item)), ..job });
         let prepared = match job.and_then(|job| self.execute(&job, reader, attempt)) {
             Ok(prepared) => prepared,
+            // No attempt mends what is stored.
+            Err(error) if error.kind() == Kind::Integrity => return Err(error),
             Err(error) => return Ok(Outcome::Failed(class::of_error(&error))),
         };
         if prepared.report.exit.class != "SUCCESS" {

@@ -46,6 +46,9 @@ pub struct Shown {
     pub item: serde_json::Map<String, Value>,
     /// Whether it is out of the lists.
     pub archived: bool,
+    /// Why there is nothing but its row: no entry knows the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<RowError>,
     /// The cursor behind it in a listing.
     #[serde(skip)]
     pub number: u64,
@@ -57,6 +60,15 @@ impl Shown {
     pub fn text(&self, member: &str) -> &str {
         self.item.get(member).and_then(Value::as_str).unwrap_or_default()
     }
+}
+
+/// A row of the queue that follows from nothing.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowError {
+    /// `queue_row`.
+    pub code: &'static str,
+    /// Why, in words.
+    pub message: String,
 }
 
 /// One line of the journal; the stable shape of a line of `enact queue watch --json`.
@@ -134,10 +146,10 @@ impl Engine {
     /// `queue_unknown`.
     pub fn queue_item(&self, id: &QueueId) -> Result<Shown> {
         let stored = self.store().reader()?.queue_item(id.as_str())?.ok_or_else(|| unknown(id.as_str()))?;
-        self.shown(vec![stored])?.pop().ok_or_else(|| unknown(id.as_str()))
+        self.shown(vec![stored])?.pop().filter(|shown| shown.error.is_none()).ok_or_else(|| unknown(id.as_str()))
     }
 
-    /// A page of items in the order in which they were added, after this number.
+    /// A page of items in the order in which they were added, after this number. A row that no entry knows is one with an error.
     pub fn queue_list(&self, filter: &Filter, after: u64, limit: u64) -> Result<Vec<Shown>> {
         let stored = self.store().reader()?.queue_items(&filter.into(), after, limit)?;
         self.shown(stored)
@@ -163,10 +175,20 @@ impl Engine {
         let mut shown = Vec::with_capacity(stored.len());
         for stored in stored {
             let (number, archived) = (stored.id, stored.archived);
-            let seen = seen(&ruled.protocol, &mut moment, "", stored, now)?;
-            let mut item = seen.item.clone();
-            item.status = seen.item.shown(&seen.known);
-            shown.push(Shown { item: members(&item.to_line())?, archived, number });
+            let named = [("queue_id", stored.row.item.clone()), ("contract", stored.row.contract.clone())];
+            let (item, error) = match seen(&ruled.protocol, &mut moment, "", stored, now) {
+                Ok(seen) => {
+                    let mut item = seen.item.clone();
+                    item.status = seen.item.shown(&seen.known);
+                    (members(&item.to_line())?, None)
+                }
+                Err(EngineError::Queue { code: "queue_unknown", detail, .. }) => {
+                    let item = named.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
+                    (item, Some(RowError { code: "queue_row", message: detail }))
+                }
+                Err(error) => return Err(error),
+            };
+            shown.push(Shown { item, archived, error, number });
         }
         Ok(shown)
     }

@@ -25,7 +25,7 @@ use super::run::{self, Ran};
 use super::sight::Sight;
 use super::stop::StopSign;
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Kind, Result};
 use crate::govern::keys;
 
 /// How old the moment may be in which an item is validated before its execution, microseconds. A few items share one; its commit compares
@@ -127,7 +127,8 @@ impl Engine {
     /// Works the queue until `stop` is set or, with `once`, until there is nothing to do. `told` hears what becomes of items.
     ///
     /// # Errors
-    /// What keeps a worker from beginning: no key, no reader. A fault on the way is told, and the worker goes on.
+    /// What keeps a worker from beginning: no key, no reader. A fault on the way is told, and the worker goes on; damage of what is stored
+    /// ends it, and has the others finish.
     pub fn work(&self, options: &WorkOptions, stop: &StopSign, told: &(dyn Fn(&WorkEvent) + Sync)) -> Result<WorkReport> {
         let actor = keys::actor_id(&options.actor)?;
         let key = keys::load(self.workspace(), &actor)?;
@@ -143,7 +144,11 @@ impl Engine {
         thread::scope(|scope| {
             let work = |mut driver: Driver<'_>| {
                 let (worker, ask) = Worker::start(driver.options(options), self.queue_now());
-                driver.drive(worker, ask, false).map(|()| driver.report)
+                let driven = driver.drive(worker, ask, false);
+                if driven.is_err() {
+                    stop.set();
+                }
+                driven.map(|()| driver.report)
             };
             let workers: Vec<_> = drivers.into_iter().map(|driver| scope.spawn(move || work(driver))).collect();
             let mut all = WorkReport::default();
@@ -295,6 +300,8 @@ impl<'a> Driver<'a> {
             }
             let told = match self.answer(&ask) {
                 Ok(told) => told,
+                // No waiting mends what is stored.
+                Err(error) if error.kind() == Kind::Integrity => return Err(error),
                 Err(error) => {
                     // Whatever was remembered may not be so any more.
                     self.held.clear();
@@ -469,6 +476,7 @@ impl<'a> Driver<'a> {
             Ok(Some(run::Outcome::Failed(failure))) => Told::Failed(failure),
             Ok(None) => Told::Failed(class::failure(enact_queue::retry::Class::Resolvable, "queue_contract")),
             Err(error @ EngineError::Store(_)) => return Err(error),
+            Err(error) if error.kind() == Kind::Integrity => return Err(error),
             Err(error) => Told::Failed(class::of_error(&error)),
         })
     }

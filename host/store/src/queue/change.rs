@@ -377,22 +377,24 @@ impl Writer {
     }
 
     /// Derives the queue anew in one durable transaction: every item goes, and those given come, each with its line; lines that there are
-    /// stay, and so does whether an item is archived. Answers how many there are now. What the changes expect does not matter.
+    /// stay, and what was archived stays so where it may, which is said beside each item. Answers how many there are now. What the changes
+    /// expect does not matter.
     ///
     /// The fencing numbers must be above all that were ever given out ([`QueueRow::fence`]); the numbers of items for listings start anew.
     ///
     /// # Errors
     /// Whatever the iterator answers, or as [`Writer::append`]. Nothing is changed then.
-    pub fn queue_rebuild(&mut self, items: &mut dyn Iterator<Item = Result<QueueChange, StoreError>>) -> Result<u64, StoreError> {
+    pub fn queue_rebuild(&mut self, items: &mut dyn Iterator<Item = Result<(QueueChange, bool), StoreError>>) -> Result<u64, StoreError> {
         self.queued(false, |queue| {
             let mut archived = queue.connection.prepare("SELECT item FROM queue_items WHERE archived = 1")?;
             let archived: HashSet<String> = archived.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
             queue.connection.execute_batch("DELETE FROM queue_items; DELETE FROM queue_kept; DELETE FROM queue_counts")?;
             let mut count = 0_u64;
             for change in items {
-                let change = change?;
+                let (change, over) = change?;
                 queue.insert(&change.row, &change, &change.line)?;
-                if archived.contains(&change.row.item)
+                if over
+                    && archived.contains(&change.row.item)
                     && let Some(found) = queue.find(&change.row.item)?
                 {
                     queue.archive(&found)?;

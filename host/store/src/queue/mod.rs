@@ -5,17 +5,20 @@
 //! - `change`: adding, changing, archiving and deriving again, by compare and set.
 //! - `take`: leases, in the order of the queue.
 //! - `list`: reading.
+//! - `compare`: counts and lines against items.
 //! - `health`: what is late, what is held, what failed lately.
 //!
 //! Times are microseconds of the caller's clock.
 
 pub(crate) mod change;
+mod compare;
 mod health;
 mod list;
 #[cfg(test)]
 mod plans;
 mod take;
 
+pub use compare::QueueMiscount;
 pub use health::{QueueHealth, QueueHolder, QueueWaiting};
 pub use take::{QueueTaken, StepLine};
 

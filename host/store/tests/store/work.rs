@@ -402,7 +402,7 @@ fn a_lost_queue_is_derived_again_from_the_state_and_loses_no_fact() {
         let row =
             QueueRow { item, contract: "QC_A_V0".to_owned(), status: "EXECUTED".to_owned(), seq: *created, fence, ..QueueRow::default() };
         let line = line(&row, "derived", 9);
-        Ok(QueueChange { expect: QueueExpect::Absent, row, kept: Vec::new(), event: "derived".to_owned(), at: 9, line })
+        Ok((QueueChange { expect: QueueExpect::Absent, row, kept: Vec::new(), event: "derived".to_owned(), at: 9, line }, true))
     });
     assert_eq!(writer.queue_rebuild(&mut derived.into_iter()).unwrap(), 4);
     let listed = reader.queue_items(&QueueFilter::default(), 0, 9).unwrap();
@@ -423,14 +423,18 @@ fn a_lost_queue_is_derived_again_from_the_state_and_loses_no_fact() {
         event: "derived".to_owned(),
         at: 10,
     };
-    let broken = [Ok(again.clone()), Err(StoreError::Full)];
+    let broken = [Ok((again.clone(), true)), Err(StoreError::Full)];
     assert!(matches!(writer.queue_rebuild(&mut broken.into_iter()), Err(StoreError::Full)));
     assert_eq!(whole(&mut reader), before);
-    assert_eq!(writer.queue_rebuild(&mut [Ok(again)].into_iter()).unwrap(), 1);
+    assert_eq!(writer.queue_rebuild(&mut [Ok((again.clone(), true))].into_iter()).unwrap(), 1);
     assert_eq!(reader.queue_items(&QueueFilter::default(), 0, 9).unwrap(), []);
     assert!(reader.queue_item("Q-8").unwrap().unwrap().archived);
     assert_eq!(events(&mut reader, "Q-8"), ["derived", "derived"]);
     assert_eq!(reader.queue_counts(None).unwrap(), []);
+    // What may not be archived is not any more.
+    assert_eq!(writer.queue_rebuild(&mut [Ok((again, false))].into_iter()).unwrap(), 1);
+    assert!(!reader.queue_item("Q-8").unwrap().unwrap().archived);
+    consistent(&mut reader);
 }
 
 /// The journal alone may be lost: rows stay, and no item shows another's line when numbers are given out again.
