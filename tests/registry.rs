@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use serde_json::json;
 
 use crate::hostile::guests::says;
-use crate::support::{Ran, Scratch};
+use crate::support::{Ran, Scratch, ran};
 
 /// A workspace that has admitted `shout`, with a vector.
 fn publisher() -> Scratch {
@@ -81,6 +81,88 @@ fn talkative(answer: impl Fn(&str, &str) -> String + Send + 'static) -> String {
 
 const ENDLESS: &str = "connection: close\r\n\r\n{";
 const EMPTY: &str = "connection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// A manifest with one layer of this name.
+fn manifest(layer: &str) -> String {
+    let part = |kind: &str, digest: &str| json!({"mediaType": kind, "digest": digest, "size": 4});
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let manifest = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": [part("application/wasm", layer)],
+        "config": part("application/vnd.wasm.config.v0+json", &digest)});
+    format!("200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{manifest}", manifest.to_string().len())
+}
+
+/// A registry with one artifact, whose blob is answered with this.
+fn with_blob(answer: &str) -> String {
+    let answer = answer.to_owned();
+    talkative(move |asked, _| match asked {
+        asked if asked.contains("/manifests/") => manifest(&format!("sha256:{}", "a".repeat(64))),
+        asked if asked.contains("/blobs/") => format!("{answer}\r\n{EMPTY}"),
+        _ => format!("200 OK\r\n{EMPTY}"),
+    })
+}
+
+/// Somebody who is not to be talked to, and whether it was.
+fn bystander() -> (String, impl Fn() -> bool) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    (listener.local_addr().unwrap().to_string(), move || listener.accept().is_ok())
+}
+
+/// Runs with the credentials of `ada`.
+fn as_ada(scratch: &Scratch, environment: &[(&str, &str)], args: &[&str]) -> Ran {
+    let mut command = scratch.command();
+    let user = [("ENACT_REGISTRY_USER", "ada"), ("ENACT_REGISTRY_PASSWORD", "open sesame")];
+    ran(&command.envs(user).envs(environment.iter().copied()).args(args).arg("--plain-http").arg("--json").output().unwrap())
+}
+
+#[test]
+fn b_32_a_registry_sends_nobody_on_to_where_there_is_no_tls() {
+    let (here, (other, heard)) = (publisher(), bystander());
+    let basic = format!("401 Unauthorized\r\nwww-authenticate: Basic realm=\"x\"\r\n{EMPTY}");
+    // An upload.
+    let location = format!("202 Accepted\r\nlocation: http://{other}/up\r\n{EMPTY}");
+    let host = talkative(move |asked, _| if asked.contains("/uploads/") { location.clone() } else { basic.clone() });
+    let pushed = as_ada(&here, &[], &["module", "push", "shout", &format!("{host}/shout:v1")]).exits(3);
+    assert_eq!(code(&pushed), "registry_elsewhere");
+    assert!(!heard(), "it was sent there");
+    // A blob.
+    let host = with_blob(&format!("307 Temporary Redirect\r\nlocation: http://{other}/blob"));
+    refused(&here, &format!("{host}/shout:v1"), 3, "registry_elsewhere");
+    assert!(!heard(), "it was asked there");
+    // On the registry itself it may be anywhere; here it is nowhere.
+    refused(&here, &format!("{}/shout:v1", with_blob("307 Temporary Redirect\r\nlocation: /kept")), 4, "registry_digest");
+    // A token. Another service of this machine is one that may be asked.
+    for realm in ["http://192.0.2.1:5051/token", "http://localhost.example/token", "ftp://127.0.0.1/token"] {
+        let challenge = format!("401 Unauthorized\r\nwww-authenticate: Bearer realm=\"{realm}\",service=\"s\"\r\n{EMPTY}");
+        let host = talkative(move |_, _| challenge.clone());
+        let pulled = as_ada(&here, &[], &["module", "pull", &format!("{host}/shout:v1"), "--dir", "refused"]).exits(3);
+        assert_eq!(code(&pulled), "registry_elsewhere", "{realm}");
+    }
+}
+
+#[test]
+fn b_32_without_tls_no_proxy_is_told_anything() {
+    let (here, (proxy, heard)) = (publisher(), bystander());
+    let host = with_blob("404 Not Found");
+    let proxy = format!("http://{proxy}");
+    let through = [("HTTP_PROXY", proxy.as_str()), ("http_proxy", &proxy), ("ALL_PROXY", &proxy)];
+    let pulled = as_ada(&here, &through, &["module", "pull", &format!("{host}/shout:v1"), "--dir", "refused"]).exits(1);
+    assert_eq!(code(&pulled), "registry_not_found");
+    assert!(!heard(), "the proxy was asked");
+}
+
+#[test]
+fn b_32_a_component_that_a_registry_does_not_give_is_told_from_a_registry_that_does_not_answer() {
+    let here = Scratch::init();
+    for (answer, expected) in [("404 Not Found", "registry_not_found"), ("400 Bad Request", "registry_failed")] {
+        refused(&here, &format!("{}/shout:v1", with_blob(answer)), 1, expected);
+    }
+    for layer in ["sha256:../../../../etc/passwd".to_owned(), "md5:00".to_owned(), format!("sha256:{}", "A".repeat(64)), String::new()] {
+        let named = manifest(&layer);
+        let host = talkative(move |asked, _| if asked.contains("/manifests/") { named.clone() } else { format!("200 OK\r\n{EMPTY}") });
+        refused(&here, &format!("{host}/shout:v1"), 3, "registry_not_a_module");
+    }
+}
 
 #[test]
 fn b_32_a_registry_that_never_stops_talking_is_not_listened_to_for_ever() {

@@ -244,7 +244,7 @@ fn b_32_files_of_a_granted_folder_are_read_and_nothing_leads_out_of_it() {
         (Ask::Read("mine/ledger.key"), 'd'),
     ];
     let guests: Vec<Ask> = asks.iter().map(|(ask, _)| ask.clone()).collect();
-    let rows = json!([{"name": "inbox", "path": "data/inbox", "mode": "read"}, {"name": "mine", "path": "keys", "mode": "read"}]);
+    let rows = json!([{"name": "inbox", "path": "data/inbox", "mode": "read"}, {"name": "mine", "path": "mine", "mode": "read"}]);
     let scratch = workspace(&guests, &json!(["files"]), json!({"grants": ["files"], "files": rows}));
     let (root, inbox) = (scratch.workspace(), scratch.workspace().join("data/inbox"));
     std::fs::create_dir_all(&inbox).unwrap();
@@ -254,6 +254,8 @@ fn b_32_files_of_a_granted_folder_are_read_and_nothing_leads_out_of_it() {
     symlink(root.join("keys/ledger.key"), inbox.join("symbolic")).unwrap();
     symlink("..", inbox.join("up")).unwrap();
     std::fs::hard_link(root.join("keys/ledger.key"), inbox.join("hard")).unwrap();
+    // A row that names it is not sealed; this one leads to it.
+    symlink("keys", root.join("mine")).unwrap();
     let (letters, calls) = run(&scratch);
     each(&asks, &letters, &calls);
     assert_eq!(calls[0]["answer"]["value"], "68656c6c6f");

@@ -24,11 +24,13 @@ fn write(path: &'static str, content: &'static str, replace: bool) -> Ask {
 /// A workspace whose module may write into `data/out` as `out`, and read `data/in` as `in`.
 fn writing(asks: &[Ask]) -> Scratch {
     let rows = json!([{"name": "out", "path": "data/out", "mode": "write"}, {"name": "in", "path": "data/in", "mode": "read"},
-        {"name": "mine", "path": "keys", "mode": "write"}]);
+        {"name": "mine", "path": "mine", "mode": "write"}]);
     let scratch = workspace(asks, &json!(["files"]), json!({"grants": ["files"], "files": rows}));
     for folder in ["out/sub", "in"] {
         std::fs::create_dir_all(scratch.workspace().join("data").join(folder)).unwrap();
     }
+    // A row that names the keys is not sealed; this one leads to them.
+    std::os::unix::fs::symlink("keys", scratch.workspace().join("mine")).unwrap();
     scratch
 }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use enact_core::hash::Digest;
 use enact_flow::Map;
+use enact_flow::artifact::LimitOverrides;
 use enact_flow::bind::{Plan, Target};
-use enact_wasm::limits::CALL_TIMEOUT_MS;
+use enact_wasm::limits::{CALL_TIMEOUT_MS, MEMORY_BYTES_MAX, OUTPUT_BYTES_MAX};
 use enact_wasm::{Limits, Module, Sandbox};
 use serde_json::Value;
 
@@ -111,6 +112,10 @@ impl std::fmt::Debug for Bound {
         f.debug_struct("Bound").field("plan", &self.plan.digest()).finish_non_exhaustive()
     }
 }
+
+// What a binding may ask for is what the sandbox can give.
+const _: () = assert!(LimitOverrides::MEMORY_BYTES_MAX == MEMORY_BYTES_MAX && LimitOverrides::OUTPUT_BYTES_MAX == OUTPUT_BYTES_MAX);
+const _: () = assert!(LimitOverrides::WALL_MS_MAX as u64 == CALL_TIMEOUT_MS);
 
 impl Bound {
     /// Admits every module and compiles every schema that `plan` needs.

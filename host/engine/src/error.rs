@@ -85,6 +85,10 @@ pub enum EngineError {
     NoMessage { id: String },
     #[error("{row} is not granted")]
     NoGrant { row: String },
+    #[error("the row of {row} says something else of `{name}`")]
+    GrantDiffers { row: String, name: &'static str },
+    #[error("`{name}` is a {world}, and cannot serve `{capability}`")]
+    ModuleWorld { name: String, world: String, capability: String },
     #[error("`{key}` is the key of no open intent")]
     NoIntent { key: String },
     #[error("no version of `{name}` waits for ratification")]
@@ -222,6 +226,8 @@ impl EngineError {
             Self::ModuleName { .. } => "module_name",
             Self::NoModule { .. } => "module_unknown",
             Self::NoGrant { .. } => "grant_unknown",
+            Self::GrantDiffers { .. } => "grant_differs",
+            Self::ModuleWorld { .. } => "module_world",
             Self::NoIntent { .. } => "no_intent",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
             Self::AdmissionDiffers { .. } => "admission_differs",
@@ -299,6 +305,8 @@ impl EngineError {
             | Self::ModuleName { .. }
             | Self::NoModule { .. }
             | Self::NoGrant { .. }
+            | Self::GrantDiffers { .. }
+            | Self::ModuleWorld { .. }
             | Self::NoIntent { .. }
             | Self::ModuleNotProposed { .. }
             | Self::ModuleArchive { .. }
@@ -379,8 +387,12 @@ impl EngineError {
             }
             Self::ModuleRetired { .. } => "bind another version; `enact module list` shows them".to_owned(),
             Self::ModuleName { .. } => "use lower case letters, digits and `-`, beginning with a letter, 64 at most".to_owned(),
-            Self::NoGrant { .. } => {
-                "the row of the binding says what is granted: `enact module show MODULE`, or the artifact itself".to_owned()
+            Self::NoGrant { .. } => "the row of the binding says what is granted: `enact module show MODULE`, or the artifact".to_owned(),
+            Self::GrantDiffers { .. } => {
+                "leave it out to add methods; to change it, revoke the methods of the row and grant them anew".to_owned()
+            }
+            Self::ModuleWorld { .. } => {
+                "`CT_` is served by a transform, `CS_` by a side effect; `enact module list` shows the worlds".to_owned()
             }
             Self::NoIntent { .. } => "list them with `enact module intents`; nothing was noted of those named".to_owned(),
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),

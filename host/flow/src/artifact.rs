@@ -26,7 +26,8 @@ pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Opera
 pub use contract::{Contract, InputField, OnResult, OutputField, StatusContract, Step, ValueType};
 pub use governance::Governance;
 pub use grant::{
-    FRAMING, FileGrant, FileMode, GRANT_ROWS_MAX, HttpGrant, OutboxGrant, WorkflowGrant, is_plain_address, is_secret_name, is_token,
+    FileGrant, FileMode, GRANT_ROWS_MAX, HttpGrant, OutboxGrant, WorkflowGrant, is_plain_address, is_reserved, is_secret_name, is_token,
+    server_spelling,
 };
 pub use listener::{Listener, Occasion};
 

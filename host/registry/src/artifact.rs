@@ -8,6 +8,7 @@ use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use oci_wasm::{ToConfig as _, WASM_LAYER_MEDIA_TYPE, WASM_MANIFEST_CONFIG_MEDIA_TYPE, WASM_MANIFEST_MEDIA_TYPE, WasmConfig};
 
 use crate::error::{Error, Result};
+use crate::place::{is_sha256, sha256};
 
 /// Bytes of the manifest of an artifact: what registries take.
 pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
@@ -38,7 +39,9 @@ pub struct Parcel {
 pub(crate) struct Artifact {
     pub(crate) layer: ImageLayer,
     pub(crate) config: Config,
-    pub(crate) manifest: OciImageManifest,
+    /// As it is stored.
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) digest: String,
 }
 
 impl Artifact {
@@ -51,11 +54,14 @@ impl Artifact {
         config.created = Default::default();
         let config = config.to_config().map_err(|e| not(&e))?;
         let mut annotations = BTreeMap::from([(TITLE.to_owned(), format!("{}.wasm", parcel.name))]);
-        // In base64: the client writes a canonical form that has no place for a line break.
+        // In base64, so that they are the bytes of the files.
         annotations.extend(parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), STANDARD.encode(part.as_ref()?)))));
         let mut manifest = OciImageManifest::build(std::slice::from_ref(&layer), &config, Some(annotations));
         manifest.media_type = Some(WASM_MANIFEST_MEDIA_TYPE.to_owned());
-        Ok(Self { layer, config, manifest })
+        // By way of a value, whose members are in order.
+        let manifest = serde_json::to_value(&manifest).and_then(|manifest| serde_json::to_vec(&manifest)).map_err(|e| not(&e))?;
+        let digest = sha256(&manifest);
+        Ok(Self { layer, config, manifest, digest })
     }
 }
 
@@ -70,6 +76,10 @@ pub(crate) fn layer(manifest: &OciImageManifest, component_bytes_max: u64) -> Re
     };
     if layer.media_type != WASM_LAYER_MEDIA_TYPE {
         return Err(not(format!("its layer is a `{}`", layer.media_type)));
+    }
+    // It becomes a part of an address.
+    if !is_sha256(&layer.digest) {
+        return Err(not("its layer is not named by SHA-256 in lower case".to_owned()));
     }
     let size = u64::try_from(layer.size).map_err(|_| not(format!("its layer is said to have {} bytes", layer.size)))?;
     bound("the component", size, component_bytes_max)?;

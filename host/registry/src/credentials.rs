@@ -1,7 +1,6 @@
 //! Who asks a registry. Nothing here is ever printed: `Debug` says only that there is something.
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oci_client::secrets::RegistryAuth;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -9,13 +8,13 @@ use crate::place::Place;
 
 /// A user and a password, or nobody.
 #[derive(Clone)]
-pub struct Credentials(pub(crate) RegistryAuth);
+pub struct Credentials(pub(crate) Option<(String, String)>);
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.0 {
-            RegistryAuth::Anonymous => "Credentials(nobody)",
-            RegistryAuth::Basic(..) | RegistryAuth::Bearer(_) => "Credentials(somebody)",
+            None => "Credentials(nobody)",
+            Some(_) => "Credentials(somebody)",
         })
     }
 }
@@ -24,13 +23,13 @@ impl Credentials {
     /// Nobody.
     #[must_use]
     pub fn nobody() -> Self {
-        Self(RegistryAuth::Anonymous)
+        Self(None)
     }
 
     /// A user with a password.
     #[must_use]
     pub fn user(name: String, password: String) -> Self {
-        Self(RegistryAuth::Basic(name, password))
+        Self(Some((name, password)))
     }
 
     /// What a configuration file of docker says about the registry of `place`; nobody, where it says nothing. Helpers are not started: they
@@ -64,9 +63,9 @@ mod tests {
     #[test]
     fn b_32_credentials_of_docker_are_those_of_this_registry_and_are_not_shown() {
         let known = docker(r#"{"auths": {"registry.example": {"auth": "YWRhOnNlY3JldDp4"}}}"#).unwrap();
-        assert_eq!(known.0, RegistryAuth::Basic("ada".to_owned(), "secret:x".to_owned()));
+        assert_eq!(known.0, Some(("ada".to_owned(), "secret:x".to_owned())));
         assert!(!format!("{known:?}").contains("secret"));
-        assert_eq!(docker(r#"{"auths": {"other.example": {"auth": "YWRhOnNlY3JldDp4"}}}"#).unwrap().0, RegistryAuth::Anonymous);
+        assert_eq!(docker(r#"{"auths": {"other.example": {"auth": "YWRhOnNlY3JldDp4"}}}"#).unwrap().0, None);
         for config in ["", "[", r#"{"auths": {"registry.example": {}}}"#, r#"{"auths": {"registry.example": {"auth": "?"}}}"#] {
             let error = docker(config).unwrap_err();
             assert_eq!(error.code(), "registry_credentials", "{config}");

@@ -18,6 +18,14 @@ pub enum Error {
         /// Host and port.
         registry: String,
     },
+    /// The registry sends on to somebody who would be talked to without TLS.
+    #[error("the registry `{registry}` sends on to `{to}`, which is not talked to without TLS")]
+    Elsewhere {
+        /// Host and port.
+        registry: String,
+        /// To whom.
+        to: String,
+    },
     /// The file with credentials cannot be read.
     #[error("the credentials cannot be read: {detail}")]
     Credentials {
@@ -97,6 +105,7 @@ impl Error {
         match self {
             Self::Reference { .. } => "registry_reference",
             Self::PlainHttp { .. } => "registry_plain_http",
+            Self::Elsewhere { .. } => "registry_elsewhere",
             Self::Credentials { .. } => "registry_credentials",
             Self::Unreachable { .. } => "registry_unreachable",
             Self::Denied { .. } => "registry_denied",
@@ -114,6 +123,7 @@ impl Error {
         match self {
             Self::Reference { .. } => "write HOST[:PORT]/NAME:TAG, or HOST[:PORT]/NAME@sha256:DIGEST",
             Self::PlainHttp { .. } => "leave out --plain-http: every registry but one on this machine is talked to with TLS",
+            Self::Elsewhere { .. } => "ask who runs the registry: tokens, uploads and blobs that are elsewhere have to be there with TLS",
             Self::Credentials { .. } => "name a configuration file of docker with an entry for the registry, or set both variables",
             Self::Unreachable { .. } => "check host and port; a registry on this machine without TLS needs --plain-http",
             Self::Denied { .. } => "set ENACT_REGISTRY_USER and ENACT_REGISTRY_PASSWORD, or name --docker-config FILE",
@@ -132,7 +142,9 @@ impl Error {
             Self::Reference { .. } | Self::Credentials { .. } | Self::Unreachable { .. } | Self::NotFound { .. } | Self::Failed { .. } => {
                 Gravity::Caller
             }
-            Self::PlainHttp { .. } | Self::Denied { .. } | Self::NotAModule { .. } | Self::TooLarge { .. } => Gravity::Refused,
+            Self::PlainHttp { .. } | Self::Elsewhere { .. } | Self::Denied { .. } | Self::NotAModule { .. } | Self::TooLarge { .. } => {
+                Gravity::Refused
+            }
             Self::Digest { .. } => Gravity::Integrity,
         }
     }

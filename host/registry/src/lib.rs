@@ -9,6 +9,7 @@ mod artifact;
 mod client;
 mod credentials;
 mod error;
+mod line;
 mod place;
 
 pub use artifact::{MANIFEST_BYTES_MAX, PARTS_BYTES_MAX, Parcel};

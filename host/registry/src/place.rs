@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use oci_client::Reference;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
@@ -28,8 +29,8 @@ impl Place {
         if !named {
             return Err(wrong("a tag or a digest is missing".to_owned()));
         }
-        if reference.digest().is_some_and(|digest| !digest.starts_with("sha256:")) {
-            return Err(wrong("only SHA-256 pins an artifact".to_owned()));
+        if reference.digest().is_some_and(|digest| !is_sha256(digest)) {
+            return Err(wrong("only SHA-256, in lower case, pins an artifact".to_owned()));
         }
         Ok(Self { reference, text: text.to_owned() })
     }
@@ -69,8 +70,24 @@ impl Place {
     pub fn is_loopback(&self) -> bool {
         let registry = self.registry();
         let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_this_machine(host)
     }
+}
+
+/// Whether a host is this machine by its literal name or address.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a text is a digest as this program writes them. Others are no part of an address that is asked.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix("sha256:").is_some_and(|rest| rest.len() == 64 && rest.bytes().all(hex))
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 #[cfg(test)]
@@ -88,6 +105,10 @@ mod tests {
             ["", "shout", "shout:v1", "team/shout:v1", "registry.example/shout", "registry.example/SHOUT:v1", "localhost:5000/shout"]
         {
             assert_eq!(Place::parse(text).unwrap_err().code(), "registry_reference", "{text}");
+        }
+        for digest in [&format!("sha256:{}", "A".repeat(64)), &format!("sha256:{}", "a".repeat(63)), &format!("sha512:{}", "a".repeat(128))]
+        {
+            assert_eq!(Place::parse(&format!("registry.example/a@{digest}")).unwrap_err().code(), "registry_reference", "{digest}");
         }
         assert_eq!(Place::parse(&format!("registry.example/a@{digest}")).unwrap().digest(), Some(digest.as_str()));
     }

@@ -2,12 +2,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _};
 use enact_engine::admission::grants::{Grant, Granted, Revocation};
 use enact_engine::workspace::Workspace;
 use enact_flow::artifact::{FileGrant, FileMode, HttpGrant, OutboxGrant, WorkflowGrant};
 
-use crate::args::Global;
+use crate::args::{Cli, Global};
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
 
@@ -113,7 +114,8 @@ fn folder(text: &str) -> Result<FileGrant, String> {
     let (path, mode) = match path.rsplit_once(':') {
         Some((path, "write")) => (path, FileMode::Write),
         Some((path, "read")) => (path, FileMode::Read),
-        Some(_) | None => (path, FileMode::Read),
+        Some((_, other)) => return Err(format!("`{other}` is neither `read` nor `write`; after a path with a colon write one of them")),
+        None => (path, FileMode::Read),
     };
     Ok(FileGrant { name: name.to_owned(), path: path.to_owned(), mode })
 }
@@ -146,14 +148,27 @@ fn limit(text: &str) -> Result<(String, u64), String> {
     Ok((name.to_owned(), number.parse().map_err(|_| "N is a whole number".to_owned())?))
 }
 
+/// What is said once for each name. Of two words for one the second would be the one that counts, unseen.
+fn once<T: Clone>(option: &str, said: &[(String, T)]) -> Result<BTreeMap<String, T>, String> {
+    let all: BTreeMap<String, T> = said.iter().cloned().collect();
+    match said.iter().enumerate().find(|(nth, (name, _))| said.iter().take(*nth).any(|(earlier, _)| earlier == name)) {
+        Some((_, (name, _))) => Err(format!("{option} {name} is there twice")),
+        None => Ok(all),
+    }
+}
+
 pub(super) fn grant(ui: &Ui, global: &Global, args: &GrantArgs) -> Result<Exit> {
+    // A mistake of usage, like any other shape that is none.
+    let usage = |why: String| -> ! { Cli::command().error(ErrorKind::ArgumentConflict, why).exit() };
+    let stores = once("--store", &args.stores).unwrap_or_else(|why| usage(why));
+    let limits = once("--limit", &args.limits).unwrap_or_else(|why| usage(why));
     let grant = Grant {
         binding: args.row.binding.clone(),
         capability: args.row.capability.clone(),
         module: Some(args.module.clone()),
         interfaces: args.interfaces.clone(),
-        stores: args.stores.iter().cloned().collect::<BTreeMap<_, _>>(),
-        limits: args.limits.iter().cloned().collect::<BTreeMap<_, _>>(),
+        stores,
+        limits,
         http: args.http.clone(),
         files: args.files.clone(),
         workflow: args.workflow.clone(),

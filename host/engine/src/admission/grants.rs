@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use enact_flow::artifact::{FileGrant, HttpGrant, OutboxGrant, WorkflowGrant};
+use enact_wasm::Kind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,8 @@ pub struct Grant {
     pub stores: BTreeMap<String, String>,
     /// Limits by name (`fuel`, `memory_bytes`, `output_bytes`, `host_calls`, `wall_ms`), beside those that are set.
     pub limits: BTreeMap<String, u64>,
-    /// Peers, beside those that are reached; with each the interface `http`. Of a peer that is there, methods are added.
+    /// Peers, beside those that are reached; with each the interface `http`. Of a peer that is there, methods are added
+    /// and nothing else is changed.
     pub http: Vec<HttpGrant>,
     /// Folders, beside those that are reached; with each the interface `files`. One of the same name is replaced.
     pub files: Vec<FileGrant>,
@@ -78,12 +80,10 @@ impl Workspace {
     /// Binds a capability to a module and grants it interfaces.
     ///
     /// # Errors
-    /// [`EngineError::NoArtifact`], [`EngineError::NoModule`], and whatever keeps the protocol from being sealed; nothing is changed then.
+    /// [`EngineError::NoArtifact`], [`EngineError::NoModule`], [`EngineError::ModuleWorld`], [`EngineError::GrantDiffers`], and whatever keeps the protocol from being sealed; nothing is changed then.
     pub fn grant(&self, grant: &Grant) -> Result<Granted> {
-        if let Some(module) = &grant.module
-            && !self.module_names()?.contains_key(module)
-        {
-            return Err(EngineError::NoModule { name: module.clone() });
+        if let Some(module) = &grant.module {
+            self.serves(module, &grant.capability)?;
         }
         self.change(&grant.binding, &grant.capability, |row| {
             if let Some(module) = &grant.module {
@@ -107,11 +107,7 @@ impl Workspace {
             let (mut http, mut files) = (rows::<HttpGrant>(row, "http")?, rows::<FileGrant>(row, "files")?);
             for new in &grant.http {
                 match http.iter_mut().find(|old| same_peer(old, new)) {
-                    Some(old) => {
-                        let before = std::mem::take(&mut old.methods);
-                        *old = new.clone();
-                        old.methods.extend(before);
-                    }
+                    Some(old) => add_methods(old, new)?,
                     None => http.push(new.clone()),
                 }
             }
@@ -141,16 +137,32 @@ impl Workspace {
         })
     }
 
+    /// Whether a module of that name is here and is of the world that a capability is called in: another would never answer.
+    fn serves(&self, module: &str, capability: &str) -> Result<()> {
+        let names = self.module_names()?;
+        let digest = names.get(module).ok_or_else(|| EngineError::NoModule { name: module.to_owned() })?;
+        let world = enact_wasm::inspect(&self.module_bytes(digest)?).kind;
+        let needed = if capability.starts_with("CS_") { Kind::SideEffect } else { Kind::Transform }.name();
+        if world == needed {
+            return Ok(());
+        }
+        Err(EngineError::ModuleWorld { name: module.to_owned(), world: world.to_owned(), capability: capability.to_owned() })
+    }
+
     /// Takes interfaces, peers, folders and workflows back; without any, the capability is refused from now on. With its last row an interface goes too.
     ///
     /// # Errors
-    /// As [`Workspace::grant`]; [`EngineError::NoGrant`] for a peer, a folder or a workflow that is not granted.
+    /// As [`Workspace::grant`]; [`EngineError::NoGrant`] for what is not granted.
     pub fn revoke(&self, revocation: &Revocation) -> Result<Granted> {
         let Revocation { binding, capability, interfaces, .. } = revocation;
         self.change(binding, capability, |row| {
             if revocation.is_everything() {
                 *row = Map::from_iter([("host".to_owned(), json!(REFUSED))]);
                 return Ok(());
+            }
+            let granted = names(row.get("grants"));
+            if let Some(gone) = interfaces.iter().find(|name| !granted.contains(name)) {
+                return Err(EngineError::NoGrant { row: format!("the interface `{gone}`") });
             }
             let (mut http, mut files) = (rows::<HttpGrant>(row, "http")?, rows::<FileGrant>(row, "files")?);
             for gone in &revocation.http {
@@ -178,7 +190,7 @@ impl Workspace {
             over.extend((!revocation.files.is_empty() && files.is_empty()).then_some("files"));
             over.extend((!revocation.workflow.is_empty() && workflow.is_empty()).then_some("workflow"));
             over.extend((!revocation.outbox.is_empty() && outbox.is_empty()).then_some("outbox"));
-            let left: Vec<String> = names(row.get("grants")).into_iter().filter(|name| !over.contains(&name.as_str())).collect();
+            let left: Vec<String> = granted.into_iter().filter(|name| !over.contains(&name.as_str())).collect();
             put(row, "grants", &left);
             put(row, "http", if over.contains(&"http") { &[] } else { http.as_slice() });
             put(row, "files", if over.contains(&"files") { &[] } else { files.as_slice() });
@@ -215,6 +227,26 @@ impl Workspace {
 /// Rows are of one peer when all that says where they lead is the same.
 fn same_peer(a: &HttpGrant, b: &HttpGrant) -> bool {
     (&a.scheme, &a.host, a.port, &a.path_prefix) == (&b.scheme, &b.host, b.port, &b.path_prefix)
+}
+
+/// Adds what may be asked of a peer that is there. What else its row says stays: a word that was left out takes nothing back.
+fn add_methods(old: &mut HttpGrant, new: &HttpGrant) -> Result<()> {
+    let HttpGrant { scheme, host, port, path_prefix, private, timeout_ms, headers, .. } = new;
+    let differs = |name: &'static str| {
+        let row = format!("{scheme}://{host}:{port}{path_prefix}");
+        Err(EngineError::GrantDiffers { row, name })
+    };
+    if *private && !old.private {
+        return differs("private");
+    }
+    if timeout_ms.is_some() && *timeout_ms != old.timeout_ms {
+        return differs("timeout_ms");
+    }
+    if !headers.is_empty() && *headers != old.headers {
+        return differs("headers");
+    }
+    old.methods.extend(new.methods.iter().cloned());
+    Ok(())
 }
 
 fn take_methods(rows: &mut Vec<HttpGrant>, gone: &HttpGrant) -> Result<()> {

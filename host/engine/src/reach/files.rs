@@ -4,15 +4,20 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, MetadataExt as _};
+use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use enact_flow::artifact::{FileGrant, FileMode};
 use enact_wasm::limits::{BODY_BYTES_MAX, LIST_MAX};
 use enact_wasm::{Answer, Fault};
+use rustix::fs::OFlags;
 
 use super::write;
 
 /// Folders of a workspace that no row may reach into: keys, the ledger, and what decides what runs.
 const OWN: [&str; 5] = ["keys", "ledger", "modules", "protocol", "cache"];
+
+/// Longest name of a file, and longest path: what systems take. A longer one is not worth a retry anywhere.
+const NAME_BYTES_MAX: usize = 255;
+const PATH_BYTES_MAX: usize = 4_000;
 
 /// The folders of one step.
 pub(super) struct Files<'a> {
@@ -27,16 +32,12 @@ impl Files<'_> {
         if rest.is_empty() {
             return Err(names_folder());
         }
-        // Asked before it is opened: opening a pipe would wait for its other end.
+        // Asked before it is opened: opening a device may do something.
         let known = folder.metadata(rest).map_err(|e| failed(&e))?;
         if !known.is_file() {
             return Err(names_no_file());
         }
-        let file = folder.open(rest).map_err(|e| failed(&e))?;
-        let known = file.metadata().map_err(|e| failed(&e))?;
-        if !known.is_file() || known.nlink() != 1 {
-            return Err(Fault::Denied("files: the file has a second name, which may be outside the folder".to_owned()));
-        }
+        let file = open(&folder, rest)?;
         let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
         let mut bytes = Vec::new();
         file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
@@ -97,6 +98,22 @@ impl Files<'_> {
     }
 }
 
+/// Opens a file for reading. Whatever has taken its place meanwhile is not waited for: opening a pipe would last until its other end is there.
+fn open(folder: &Dir, path: &str) -> Result<File, Fault> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let file = folder.open_with(path, &options).map_err(|e| failed(&e))?;
+    let known = file.metadata().map_err(|e| failed(&e))?;
+    if !known.is_file() {
+        return Err(names_no_file());
+    }
+    if known.nlink() != 1 {
+        return Err(Fault::Denied("files: the file has a second name, which may be outside the folder".to_owned()));
+    }
+    Ok(file)
+}
+
 /// The row that a path names, and what is left of the path.
 ///
 /// # Errors
@@ -105,6 +122,9 @@ pub(super) fn row<'r, 'p>(rows: &'r [FileGrant], path: &'p str) -> Result<(&'r F
     let hidden = |segment: &str| segment.bytes().any(|b| b == b'\\' || b.is_ascii_control()) || segment.starts_with(write::UNFINISHED);
     if !path.split('/').all(|segment| !matches!(segment, "" | "." | "..") && !hidden(segment)) {
         return Err(Fault::Invalid("path: not plain names with `/` between them".to_owned()));
+    }
+    if path.len() > PATH_BYTES_MAX || path.split('/').any(|segment| segment.len() > NAME_BYTES_MAX) {
+        return Err(long_name());
     }
     let (name, rest) = path.split_once('/').unwrap_or((path, ""));
     let row = rows.iter().find(|row| row.name == name);
@@ -135,6 +155,10 @@ pub(super) fn through_file() -> Fault {
     Fault::Invalid("path: it leads through a file".to_owned())
 }
 
+fn long_name() -> Fault {
+    Fault::Invalid(format!("path: a name has more than {NAME_BYTES_MAX} bytes, or all of it more than {PATH_BYTES_MAX}"))
+}
+
 pub(super) fn many_names() -> Fault {
     Fault::Limit(format!("the folder has more than {LIST_MAX} names"))
 }
@@ -144,6 +168,10 @@ pub(super) fn failed(error: &std::io::Error) -> Fault {
     // How the capability library answers a way out of the folder.
     if error.kind() == std::io::ErrorKind::PermissionDenied {
         return Fault::Denied("files: it leads out of the folder or is not open to this program".to_owned());
+    }
+    // Some systems take less.
+    if error.kind() == std::io::ErrorKind::InvalidFilename {
+        return long_name();
     }
     Fault::Unavailable(format!("files: {}", error.kind()))
 }
@@ -213,6 +241,31 @@ mod tests {
                 assert!(matches!(files.read(path), Err(Fault::Invalid(_))), "{path}: {:?}", files.read(path));
             }
             assert!(matches!(files.list("inbox/up"), Err(Fault::Denied(_))));
+        });
+    }
+
+    #[test]
+    fn b_32_a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+        let temp = set();
+        let inbox = std::fs::File::open(temp.path().join("data/inbox")).unwrap();
+        rustix::fs::mknodat(&inbox, "pipe", rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        let (told, heard) = std::sync::mpsc::channel();
+        // As if it had come after the question what it is. Where it is waited for, this thread never ends.
+        std::thread::spawn(move || told.send(open(&Dir::from_std_file(inbox), "pipe").map(drop)));
+        assert_eq!(heard.recv_timeout(std::time::Duration::from_secs(10)), Ok(Err(names_no_file())));
+    }
+
+    #[test]
+    fn b_32_a_name_that_no_file_can_have_is_not_worth_a_retry() {
+        let temp = set();
+        let (longest, longer, deep) = ("n".repeat(255), "n".repeat(256), "inbox/".to_owned() + &"d/".repeat(2_000) + "a");
+        with(temp.path(), "data/inbox", |files| {
+            assert!(matches!(files.read(&format!("inbox/{longest}")), Err(Fault::Unavailable(_))));
+            for path in [format!("inbox/{longer}"), format!("inbox/{longer}/a"), deep] {
+                assert_eq!(files.read(&path), Err(long_name()));
+                assert_eq!(files.list(&path), Err(long_name()));
+                assert_eq!(writable(files.rows, &path), Err(long_name()));
+            }
         });
     }
 

@@ -168,12 +168,10 @@ impl<'a> Outside<'a> {
         };
         // RFC 9110, 9.2.1: safe methods.
         let harmless = matches!(asked.method, "GET" | "HEAD" | "OPTIONS");
-        let done = |answer: &Answer| matches!(answer, Answer::Response(response) if response.status < 400);
-        let answer = self.once(key, (&permitted.target, &hash, harmless), done, |reach| match peer::send(&reach.names, &outgoing)? {
-            response if filled.leaked(&response) => {
-                Err(Fault::Denied("http: the answer holds a secret of the row; nothing of it is kept".to_owned()))
-            }
-            response => Ok(Answer::Response(response)),
+        let answer = self.once(key, (&permitted.target, &hash, harmless), |reach| {
+            let sent = peer::send(&reach.names, &outgoing);
+            let answer = sent.answer.and_then(|response| filled.cleared(response));
+            (answer.map_or_else(Answer::Fault, Answer::Response), sent.done)
         })?;
         if matches!(answer, Answer::Fault(Fault::Unavailable(_))) {
             self.again = Some((hash, carried));
@@ -187,8 +185,11 @@ impl<'a> Outside<'a> {
         no_more_files(&mut self.written)?;
         let files = Files { workspace: &self.reach.workspace, rows: self.files };
         let name = key.clone();
-        let done = |answer: &Answer| matches!(answer, Answer::Written(Written::Created | Written::Replaced));
-        self.once(key, (&format!("WRITE {path}"), &hash(request)?, false), done, |_| files.write(path, content, replace, &name))
+        self.once(key, (&format!("WRITE {path}"), &hash(request)?, false), |_| {
+            let answer = files.write(path, content, replace, &name).unwrap_or_else(Answer::Fault);
+            let done = matches!(answer, Answer::Written(Written::Created | Written::Replaced));
+            (answer, done)
+        })
     }
 
     /// The key of the next request: its place in this call, which is the same in every execution because what is refused counts too.
@@ -199,23 +200,22 @@ impl<'a> Outside<'a> {
     }
 
     /// Does what cannot be taken back, behind an intent, unless an earlier execution has done it: then the answer is the one that was kept.
-    /// Another attempt may do again what is `harmless`, and what was answered by something that says it was not `done`.
+    /// Another attempt may do again what is `harmless`, and what `act` says was not done.
     fn once(
         &mut self,
         key: String,
         (target, hash, harmless): (&str, &str, bool),
-        done: impl FnOnce(&Answer) -> bool,
-        act: impl FnOnce(&Reach) -> Result<Answer, Fault>,
+        act: impl FnOnce(&Reach) -> (Answer, bool),
     ) -> Result<Answer, Fault> {
         let at = time_text(self.sources.now_micros());
         let intent = Intent { key: &key, run: self.run, at: &at, target, request: hash, harmless };
         let answer = match self.begin(&intent)? {
             Some(kept) => kept,
             None => {
-                let answer = act(self.reach).unwrap_or_else(Answer::Fault);
+                let (answer, done) = act(self.reach);
                 // If it cannot be kept, the intent stays one whose end is unknown, and is not done again either.
                 let kept = serde_json::to_vec(&answer).unwrap_or_default();
-                let _ = self.reach.outbound(|outbound| outbound.answered(&key, self.run, &kept, !done(&answer)));
+                let _ = self.reach.outbound(|outbound| outbound.answered(&key, self.run, &kept, !done));
                 answer
             }
         };
@@ -273,10 +273,11 @@ fn hash(request: &Request) -> Result<String, Fault> {
     Ok(blob_hash(&bytes).to_string())
 }
 
-/// The guest's headers, the row's, and the key by which a peer knows a repetition.
+/// The guest's headers, the row's, the key by which a peer knows a repetition, and that the answer is to be as it is: a secret would not be
+/// found in a compressed one.
 fn headers<'h>(asked: &'h [(String, String)], row: &'h [(String, String)], key: &'h str) -> Vec<(&'h str, &'h str)> {
     let all = asked.iter().chain(row).map(|(name, value)| (name.as_str(), value.as_str()));
-    all.chain([("idempotency-key", key)]).collect()
+    all.chain([("accept-encoding", "identity"), ("idempotency-key", key)]).collect()
 }
 
 #[cfg(test)]

@@ -52,12 +52,23 @@ impl Resolver for Checked {
     }
 }
 
+/// What became of a request.
+pub(super) struct Sent {
+    /// [`Fault::Denied`] for an address that is not allowed, [`Fault::Limit`] for an answer over its bounds, [`Fault::Unavailable`] for
+    /// everything that the peer or the network did not do. No text of the peer or of the request is in it.
+    pub(super) answer: Result<HttpResponse, Fault>,
+    /// Whether the peer has answered with a status below 400, whatever became of the rest of its answer.
+    pub(super) done: bool,
+}
+
+impl Sent {
+    fn not(fault: Fault) -> Self {
+        Self { answer: Err(fault), done: false }
+    }
+}
+
 /// Sends, and answers what came back.
-///
-/// # Errors
-/// [`Fault::Denied`] for an address that is not allowed, [`Fault::Limit`] for an answer over its bounds, [`Fault::Unavailable`] for
-/// everything that the peer or the network did not do. No text of the peer or of the request is in it.
-pub(super) fn send(names: &Arc<dyn Resolver>, outgoing: &Outgoing<'_>) -> Result<HttpResponse, Fault> {
+pub(super) fn send(names: &Arc<dyn Resolver>, outgoing: &Outgoing<'_>) -> Sent {
     let config = Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
@@ -70,13 +81,20 @@ pub(super) fn send(names: &Arc<dyn Resolver>, outgoing: &Outgoing<'_>) -> Result
         .build();
     let resolver = Checked { names: Arc::clone(names), private: outgoing.private };
     let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
-    let failed = |error: Error| fault(&error, outgoing.timeout);
     let response = if outgoing.body.is_empty() && !matches!(outgoing.method, "POST" | "PUT" | "PATCH") {
-        agent.run(request(outgoing, ())?)
+        request(outgoing, ()).map(|request| agent.run(request))
     } else {
-        agent.run(request(outgoing, outgoing.body)?)
+        request(outgoing, outgoing.body).map(|request| agent.run(request))
     };
-    read(response.map_err(failed)?, outgoing.timeout)
+    match response {
+        Ok(Ok(response)) => {
+            let done = response.status().as_u16() < 400;
+            Sent { answer: read(response, outgoing.timeout), done }
+        }
+        // The peer has answered, and its status was not read: that may be one which says that it is done.
+        Ok(Err(error)) => Sent { answer: Err(fault(&error, outgoing.timeout)), done: matches!(error, Error::LargeResponseHeader(..)) },
+        Err(malformed) => Sent::not(malformed),
+    }
 }
 
 fn request<B>(outgoing: &Outgoing<'_>, body: B) -> Result<Request<B>, Fault> {

@@ -62,9 +62,26 @@ pub(super) fn read(dir: &Dir, name: &str) -> Result<String, Fault> {
 }
 
 impl Filled {
+    /// An answer in which no secret was found, and could have been.
+    ///
+    /// # Errors
+    /// [`Fault::Denied`].
+    pub(super) fn cleared(&self, response: HttpResponse) -> Result<HttpResponse, Fault> {
+        let encoded = |(name, value): &(String, String)| {
+            name.eq_ignore_ascii_case("content-encoding") && !value.trim().eq_ignore_ascii_case("identity") && !value.trim().is_empty()
+        };
+        let why = match response {
+            response if self.secrets.is_empty() => return Ok(response),
+            response if response.headers.iter().any(encoded) => "the answer is encoded, and might hold a secret of the row",
+            response if self.leaked(&response) => "the answer holds a secret of the row",
+            response => return Ok(response),
+        };
+        Err(Fault::Denied(format!("http: {why}; nothing of it is kept")))
+    }
+
     /// Whether an answer holds one of the secrets, as it is, in hexadecimal or in base 64. A peer that disguises it in another way is not
     /// found out: a secret is for a peer that may know it.
-    pub(super) fn leaked(&self, response: &HttpResponse) -> bool {
+    fn leaked(&self, response: &HttpResponse) -> bool {
         let shapes: Vec<Vec<u8>> = self.secrets.iter().flat_map(|secret| shapes(secret.as_bytes())).collect();
         let within = |text: &[u8]| shapes.iter().any(|shape| holds(text, shape));
         within(&response.body) || response.headers.iter().any(|(name, value)| within(name.as_bytes()) || within(value.as_bytes()))
@@ -100,6 +117,21 @@ mod tests {
     fn leaked(secret: &str, body: &[u8], header: &str) -> bool {
         let filled = Filled { headers: Vec::new(), secrets: vec![secret.to_owned()] };
         filled.leaked(&HttpResponse { status: 200, headers: vec![("x".to_owned(), header.to_owned())], body: body.to_vec() })
+    }
+
+    #[test]
+    fn b_32_an_encoded_answer_is_not_looked_into_and_not_given_to_anybody() {
+        let response = |encoding: &str| HttpResponse {
+            status: 200,
+            headers: vec![("content-encoding".to_owned(), encoding.to_owned())],
+            body: b"?".to_vec(),
+        };
+        let filled = Filled { headers: Vec::new(), secrets: vec!["s3cr3t-t0ken".to_owned()] };
+        for encoding in ["gzip", "br", "identity, gzip"] {
+            assert!(matches!(filled.cleared(response(encoding)), Err(Fault::Denied(_))), "{encoding}");
+            assert_eq!(Filled::default().cleared(response(encoding)), Ok(response(encoding)), "no secret, nothing to look for");
+        }
+        assert_eq!(filled.cleared(response("identity")), Ok(response("identity")));
     }
 
     #[test]

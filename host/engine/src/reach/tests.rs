@@ -153,6 +153,48 @@ fn b_32_another_attempt_at_the_same_carries_the_same_key() {
 }
 
 #[test]
+fn b_32_what_was_answered_below_400_is_not_sent_again_whatever_became_of_the_answer() {
+    let answered = |status: &str, bytes: usize, more: &str| -> &'static str {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {bytes}\r\nconnection: close\r\n{more}\r\n{}", "z".repeat(bytes)).leak()
+    };
+    let encoded = "content-encoding: gzip\r\n";
+    let headers: &'static str = format!("x: {}\r\n", "a".repeat(20_000)).leak();
+    for (answer, times) in [
+        (answered("200 OK", 262_145, ""), 1),
+        (answered("200 OK", 2, encoded), 1),
+        (answered("200 OK", 2, "x: s3cr3t-t0ken\r\n"), 1),
+        (answered("200 OK", 2, headers), 1),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut", 1),
+        (answered("503 Busy", 262_145, ""), 2),
+    ] {
+        let peer = peer(answer);
+        let port = peer.address.port();
+        let (temp, reach) = reach(vec![vec![peer.address]]);
+        secret(temp.path(), "TOKEN", "s3cr3t-t0ken");
+        let rows = rows(port, json!({"private": true, "headers": {"x-key": "{{secret:TOKEN}}"}}));
+        let pay = Request::HttpRequest {
+            method: "POST".to_owned(),
+            url: format!("http://api.example.org:{port}/pay"),
+            headers: Vec::new(),
+            body: b"x".to_vec(),
+        };
+        let attempt = |run| Outside::new(&reach, &rows, &[], run, "ITEM-1", &*CLOCK, Duration::from_secs(5)).call(&pay);
+        let first = attempt("RUN-1");
+        assert!(matches!(first, Some(Answer::Fault(_))), "{first:?}");
+        assert_eq!((attempt("RUN-2"), peer.heard().len()), (first, times), "{answer:.60}");
+        assert!(peer.heard()[0].contains("accept-encoding: identity\r\n"), "{:?}", peer.heard());
+    }
+}
+
+fn secret(workspace: &Path, name: &str, value: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = workspace.join("keys/secrets");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(name), value).unwrap();
+    std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
 fn b_32_a_file_is_written_once_and_not_at_all_when_that_is_not_known() {
     let (temp, reach) = reach(vec![Vec::new()]);
     std::fs::create_dir(temp.path().join("out")).unwrap();

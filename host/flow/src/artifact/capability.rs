@@ -4,6 +4,7 @@ use super::contract::{InputField, OutputField};
 use super::grant::{FileGrant, HttpGrant, OutboxGrant, WorkflowGrant};
 use crate::Map;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,34 @@ pub struct LimitOverrides {
     /// Wall clock, in milliseconds: a watchdog, whose firing is nobody's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall_ms: Option<u32>,
+}
+
+impl LimitOverrides {
+    /// Most memory that a call can be given: what each place in the pool has.
+    pub const MEMORY_BYTES_MAX: u64 = 64 << 20;
+    /// Longest answer that is taken.
+    pub const OUTPUT_BYTES_MAX: u64 = 8 << 20;
+    /// Longest time that a call can be given.
+    pub const WALL_MS_MAX: u32 = 10_000;
+
+    /// What is wrong with them, if anything: a limit that no call can keep, or that none is ever held to.
+    ///
+    /// # Errors
+    /// In a few words.
+    pub fn check(&self) -> Result<(), String> {
+        let limits = [
+            ("fuel", self.fuel, u64::MAX),
+            ("memory_bytes", self.memory_bytes, Self::MEMORY_BYTES_MAX),
+            ("output_bytes", self.output_bytes, Self::OUTPUT_BYTES_MAX),
+            ("wall_ms", self.wall_ms.map(u64::from), Self::WALL_MS_MAX.into()),
+        ];
+        let wrong = limits.into_iter().find(|(_, limit, most)| limit.is_some_and(|limit| limit == 0 || limit > *most));
+        match wrong {
+            Some((name, _, u64::MAX)) => Err(format!("`{name}` is at least 1")),
+            Some((name, _, most)) => Err(format!("`{name}` is between 1 and {most}")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// `CT_`: an atom (one component call), or with `steps` a molecule (P-32).

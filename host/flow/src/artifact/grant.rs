@@ -5,15 +5,18 @@ use super::capability::is_false;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 /// Methods that a row may list. `CONNECT` and `TRACE` are not requests about a resource.
 const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-/// Headers that frame a message or name its peer: nobody sets them.
-pub const FRAMING: [&str; 14] = [
+/// Headers that frame a message, name its peer, or make it another request for servers that heed them: nobody sets them.
+const RESERVED: [&str; 26] = [
+    "accept-encoding",
     "connection",
     "content-length",
     "expect",
+    "forwarded",
     "host",
     "idempotency-key",
     "keep-alive",
@@ -25,7 +28,21 @@ pub const FRAMING: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-method",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
+/// How a family of such headers begins.
+const RESERVED_PREFIX: &str = "x-forwarded-";
+/// Folders of a workspace that no row leads to: keys, the ledger, and what decides what runs.
+const OWN_FOLDERS: [&str; 5] = ["cache", "keys", "ledger", "modules", "protocol"];
 /// Rows of one interface for one capability: they are searched one after the other at each request, so there are never many.
 pub const GRANT_ROWS_MAX: usize = 64;
 /// Longest time for one request, in milliseconds. The wall clock of the whole call is shorter by default.
@@ -152,8 +169,8 @@ impl HttpGrant {
         let bracketed = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_');
         let fits = match bracketed {
-            Some(address) => !address.is_empty() && address.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b':')),
-            None => !self.host.is_empty() && self.host.len() <= 253 && self.host.bytes().all(named),
+            Some(address) => address.parse().is_ok_and(|parsed| spelled_v6(parsed) == address),
+            None => self.host.len() <= 253 && self.host.bytes().all(named) && is_host(&self.host),
         };
         if !fits {
             return Err(format!("`{}` is no host name in lower case and no address", self.host));
@@ -179,12 +196,49 @@ impl HttpGrant {
         self.headers.iter().try_for_each(|(name, value)| header(name, value))
     }
 
+    /// Whether its headers hold a secret.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        self.headers.values().any(|value| value.contains("{{secret:"))
+    }
+
     /// Whether a path, without its query, is in the part that is granted.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
         let Some(rest) = path.strip_prefix(self.path_prefix.as_str()) else { return false };
         rest.is_empty() || rest.starts_with('/') || self.path_prefix.ends_with('/')
     }
+}
+
+/// Whether readers of URLs write the name of a host as it stands: names without empty parts, and numbers only as an address has them.
+fn is_host(host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    let digits = |text: &str, fits: fn(&u8) -> bool| text.bytes().all(|byte| fits(&byte));
+    let number = digits(last, u8::is_ascii_digit) || last.strip_prefix("0x").is_some_and(|hex| digits(hex, u8::is_ascii_hexdigit));
+    let address = || host.parse::<Ipv4Addr>().is_ok_and(|address| format!("{address}") == host);
+    labels.split('.').all(|label| !label.is_empty()) && (!number || address())
+}
+
+/// An address as readers of URLs write it: never with dots in it.
+fn spelled_v6(address: Ipv6Addr) -> String {
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
+        (None, _) => format!("{address}"),
+    }
+}
+
+/// The name of a header as servers read it that know neither case nor hyphens.
+#[must_use]
+pub fn server_spelling(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// Whether nobody but the host sets a header of this name.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    let name = server_spelling(name);
+    RESERVED.contains(&name.as_str()) || name.starts_with(RESERVED_PREFIX)
 }
 
 /// Whether a byte may be part of the name of a header (RFC 9110, `tchar`).
@@ -198,8 +252,8 @@ fn header(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || !name.bytes().all(|byte| is_token(byte) && !byte.is_ascii_uppercase()) {
         return Err(format!("`{name}` is no name of a header in lower case"));
     }
-    if FRAMING.contains(&name) {
-        return Err(format!("the host sets `{name}` itself"));
+    if is_reserved(name) {
+        return Err(format!("`{name}` is not for a row to set"));
     }
     if !value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) || value.trim() != value {
         return Err(format!("the value of `{name}` is not plain text"));
@@ -235,6 +289,14 @@ impl FileGrant {
         if self.path.is_empty() || self.path.split('/').any(|segment| segment == "..") {
             return Err(format!("`{}` is no path of a folder", self.path));
         }
+        if self.path.chars().any(char::is_control) {
+            return Err(format!("the path of `{}` has control characters", self.name));
+        }
+        let first = self.path.split('/').find(|segment| !matches!(*segment, "" | "."));
+        let own = !self.path.starts_with('/') && first.is_some_and(|first| OWN_FOLDERS.contains(&first));
+        if own || first.is_none() {
+            return Err(format!("`{}` holds what the workspace keeps for itself", self.path));
+        }
         Ok(())
     }
 }
@@ -266,13 +328,29 @@ mod tests {
     fn b_32_a_row_that_is_not_exact_is_refused() {
         assert_eq!(grant(json!({})).check(), Ok(()));
         assert_eq!(grant(json!({"headers": {"authorization": "Bearer {{secret:TOKEN}}"}})).check(), Ok(()));
-        assert_eq!(grant(json!({"host": "[::1]"})).check(), Ok(()));
+        for host in ["[::1]", "[::ffff:7f00:1]", "127.0.0.1", "a_b.example", "0x7f.example", "1.example", "api.example."] {
+            assert_eq!(grant(json!({"host": host})).check(), Ok(()), "{host}");
+        }
         for change in [
             json!({"scheme": "ftp"}),
             json!({"host": "API.example.org"}),
             json!({"host": "a@b"}),
             json!({"host": "*"}),
             json!({"host": ""}),
+            json!({"host": "."}),
+            json!({"host": "a..b"}),
+            json!({"host": ".a"}),
+            json!({"host": "2130706433"}),
+            json!({"host": "127.1"}),
+            json!({"host": "127.0.0.01"}),
+            json!({"host": "127.0.0.1."}),
+            json!({"host": "0x7f.1"}),
+            json!({"host": "a.0x"}),
+            json!({"host": "1.2.3.4.5"}),
+            json!({"host": "[:::::]"}),
+            json!({"host": "[]"}),
+            json!({"host": "[::0:1]"}),
+            json!({"host": "[::ffff:127.0.0.1]"}),
             json!({"port": 0}),
             json!({"methods": ["CONNECT"]}),
             json!({"methods": []}),
@@ -282,11 +360,24 @@ mod tests {
             json!({"timeout_ms": 0}),
             json!({"headers": {"Authorization": "x"}}),
             json!({"headers": {"host": "x"}}),
+            json!({"headers": {"accept-encoding": "gzip"}}),
+            json!({"headers": {"x_forwarded_for": "x"}}),
             json!({"headers": {"x-a": "a\r\nb: c"}}),
             json!({"headers": {"x-a": "{{secret:../ledger}}"}}),
             json!({"headers": {"x-a": "{{parameter}}"}}),
         ] {
             assert!(grant(change.clone()).check().is_err(), "{change}");
+        }
+    }
+
+    #[test]
+    fn b_32_a_folder_that_the_workspace_keeps_for_itself_is_no_row() {
+        let check = |path: &str| FileGrant { name: "a".into(), path: path.into(), mode: FileMode::Read }.check();
+        for path in ["data", "data/keys", "./data", "/srv/keys", "{{where}}/in", "keys2", "a:b"] {
+            assert_eq!(check(path), Ok(()), "{path}");
+        }
+        for path in ["", "/", ".", "./", "//", "..", "a/../b", "keys", "./keys", "ledger/x", "modules/", "protocol", "cache", "a\u{1b}"] {
+            assert!(check(path).is_err(), "{path:?}");
         }
     }
 }

@@ -58,8 +58,9 @@ impl Builder<'_> {
             }
             Some(Artifact::SideEffect(effect)) => {
                 let stored = effect.imports.iter().any(|import| matches!(import.as_str(), "registry" | "table" | "log"));
-                self.bound(&step.capability, contract)?;
-                let store = self.store(step, stored)?;
+                let bound = self.bound(&step.capability, contract)?;
+                // Where nothing runs, nothing is stored.
+                let store = self.store(step, stored && bound.host != HOST_REFUSED)?;
                 let target = self.target(&step.capability, &step.operation, store.clone(), contract)?;
                 let call = call(&step.step, target, &step.capability, &step.operation, &store);
                 Ok((kind, alloc::vec![Op::Call(call)], None))
