@@ -223,7 +223,7 @@ fn b_04_actors_are_founded_registered_rotated_and_revoked_from_the_command_line(
     let new = scratch.enact(&["actor", "new", "bo", "--as", "ada", "--json"]);
     assert_ne!(new.code, 0);
     scratch.enact(&["actor", "found", "ada", "--json"]).exits(0);
-    refused(&scratch.enact(&["actor", "found", "eve", "--json"]), "actor_unknown");
+    refused(&scratch.enact(&["actor", "found", "eve", "--json"]), "already_founded");
     scratch.enact(&["actor", "new", "bo", "--as", "ada", "--role", "steward", "--json"]).exits(0);
     scratch.enact(&["actor", "rotate", "bo", "--as", "ada", "--json"]).exits(0);
     refused(&scratch.enact(&["actor", "grant", "bo", "--role", "registrar", "--as", "bo", "--json"]), "authority_role");

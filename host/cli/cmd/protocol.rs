@@ -243,10 +243,7 @@ fn import(ui: &Ui, global: &Global, args: &ImportArgs) -> Result<Exit> {
     let errors = imported.problems.iter().filter(|p| p.level == Level::Error).count();
     let codes: Vec<&String> = imported.artifacts.iter().map(|(code, _)| code).collect();
     if errors == 0 && !args.dry_run {
-        let workspace = match Workspace::open(&global.workspace) {
-            Err(EngineError::NoWorkspace { path }) => Workspace::create(&path, None)?.0,
-            other => other?,
-        };
+        let (workspace, _) = Workspace::open_or_create(&global.workspace)?;
         for (code, value) in &imported.artifacts {
             workspace.write_artifact(code, &serde_json::to_vec_pretty(value)?)?;
         }

@@ -31,6 +31,8 @@ pub enum EngineError {
     NoWorkspace { path: PathBuf },
     #[error("`{}` is a workspace already", path.display())]
     WorkspaceExists { path: PathBuf },
+    #[error("`{}` holds `{found}` but no `enact.toml`", path.display())]
+    WorkspaceIncomplete { path: PathBuf, found: String },
     #[error("cannot {verb} `{}`", path.display())]
     File { verb: &'static str, path: PathBuf, source: std::io::Error },
     #[error("`{}` is larger than the {bytes_max} bytes allowed", path.display())]
@@ -41,6 +43,8 @@ pub enum EngineError {
     Origin { origin: String },
     #[error("`{name}` does not hold a key of 32 bytes in hexadecimal")]
     Key { name: String },
+    #[error("`{key}` is no Ed25519 public key in base64")]
+    PublicKey { key: String },
     #[error("{what} is not valid JSON: {detail}")]
     Json { what: String, detail: String },
     #[error("the payload must be a JSON object, got {got}")]
@@ -87,6 +91,8 @@ pub enum EngineError {
     NoIntent { key: String },
     #[error("no version of `{name}` waits for ratification")]
     ModuleNotProposed { name: String },
+    #[error("{} versions of `{name}` wait for ratification", open.len())]
+    ModuleProposals { name: String, open: Vec<crate::admission::record::Open> },
     #[error("another examination of `{name}` found something else: {detail}")]
     AdmissionDiffers { name: String, detail: String },
     #[error("the signature does not vouch for this module: {detail}")]
@@ -111,6 +117,8 @@ pub enum EngineError {
     Proposal { what: String, code: &'static str, detail: String },
     #[error("`{actor}` cannot name an actor of this workspace")]
     ActorName { actor: String },
+    #[error("the governance of this ledger was founded already")]
+    AlreadyFounded,
     #[error("this workspace holds no key of `{actor}` (`{file}`)")]
     NoActorKey { actor: String, file: String },
     #[error("`{listener}` queues items, and nobody is named who proposes them")]
@@ -173,11 +181,12 @@ impl EngineError {
         match self {
             Self::NoWorkspace { .. } => "no_workspace",
             Self::WorkspaceExists { .. } => "workspace_exists",
+            Self::WorkspaceIncomplete { .. } => "workspace_incomplete",
             Self::File { source, .. } => file_code(source),
             Self::FileTooLarge { .. } => "file_too_large",
             Self::Config { .. } => "config_invalid",
             Self::Origin { .. } => "origin_invalid",
-            Self::Key { .. } => "key_invalid",
+            Self::Key { .. } | Self::PublicKey { .. } => "key_invalid",
             Self::Json { .. } => "json_invalid",
             Self::PayloadShape { .. } => "payload_not_object",
             Self::PayloadValue { .. } => "payload_value",
@@ -199,6 +208,7 @@ impl EngineError {
             Self::NoGrant { .. } => "grant_unknown",
             Self::NoIntent { .. } => "no_intent",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
+            Self::ModuleProposals { .. } => "module_proposals",
             Self::AdmissionDiffers { .. } => "admission_differs",
             Self::ModuleSignature { .. } => "module_signature",
             Self::ModuleArchive { .. } => "module_archive",
@@ -210,6 +220,7 @@ impl EngineError {
             Self::Rejected { code, .. } | Self::Proposal { code, .. } | Self::Queue { code, .. } | Self::Decision { code, .. } => code,
             Self::NoArtifact { .. } => "no_artifact",
             Self::ActorName { .. } => "actor_name",
+            Self::AlreadyFounded => "already_founded",
             Self::NoActorKey { .. } => "no_actor_key",
             Self::NoListenerActor { .. } => "listener_actor",
             Self::NoSubject { .. } => "no_subject",
@@ -244,6 +255,7 @@ impl EngineError {
             Self::Queue { .. }
             | Self::Decision { .. }
             | Self::Refused(_)
+            | Self::AlreadyFounded
             | Self::Inconclusive { .. }
             | Self::ModuleRefused { .. }
             | Self::ModuleUnfit { .. }
@@ -259,11 +271,13 @@ impl EngineError {
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
             Self::NoWorkspace { .. }
             | Self::WorkspaceExists { .. }
+            | Self::WorkspaceIncomplete { .. }
             | Self::File { .. }
             | Self::FileTooLarge { .. }
             | Self::Config { .. }
             | Self::Origin { .. }
             | Self::Key { .. }
+            | Self::PublicKey { .. }
             | Self::Json { .. }
             | Self::PayloadShape { .. }
             | Self::PayloadValue { .. }
@@ -274,6 +288,7 @@ impl EngineError {
             | Self::NoGrant { .. }
             | Self::NoIntent { .. }
             | Self::ModuleNotProposed { .. }
+            | Self::ModuleProposals { .. }
             | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
             | Self::NotSealed
@@ -312,19 +327,17 @@ impl EngineError {
         let text = match self {
             Self::NoWorkspace { .. } => "create one with `enact init`, or name one with `--workspace`".to_owned(),
             Self::WorkspaceExists { .. } => "use it with `--workspace`, or choose another folder".to_owned(),
-            Self::File { path, source, .. } => match file_code(source) {
-                "file_missing" => "check the path; `-` reads standard input".to_owned(),
-                "permission_denied" => format!("make `{}` readable and its folder writable for you", path.display()),
-                "read_only" => "choose a workspace on a writable file system with `--workspace`".to_owned(),
-                "disk_full" => "free some space and run the command again; nothing was changed".to_owned(),
-                _ => return None,
-            },
+            Self::WorkspaceIncomplete { .. } => INCOMPLETE_HINT.to_owned(),
+            Self::File { path, source, .. } => return file_hint(path, source),
             Self::Config { .. } => "compare `enact.toml` with the one that `enact init` writes".to_owned(),
             Self::Origin { .. } => "use up to 128 visible ASCII characters without spaces or `+`".to_owned(),
             Self::Json { .. } | Self::PayloadShape { .. } => "pass a JSON object such as {\"key\": \"value\"}".to_owned(),
             Self::PayloadSize { .. } | Self::FileTooLarge { .. } => "pass a reference to large content instead of the content".to_owned(),
             Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
             Self::Key { .. } => "pass a verifier key as `enact ledger checkpoint` prints it, or restore the file under `keys/`".to_owned(),
+            Self::PublicKey { .. } => {
+                "it has 44 characters, as `enact actor list --json` shows it; or name an actor with `--by`".to_owned()
+            }
             Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),
             Self::Infrastructure { .. } => "nothing was recorded; run it again when the machine has recovered".to_owned(),
             Self::Rejected { .. } => "nothing was recorded; mend what the message names and run it again".to_owned(),
@@ -356,6 +369,7 @@ impl EngineError {
             Self::NoIntent { .. } => "list them with `enact module intents`; nothing was noted of those named".to_owned(),
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
+            Self::ModuleProposals { name, .. } => format!("say which with `--proposal HASH`; `enact state Module:{name}` lists them"),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),
             Self::ModuleSignature { .. } => "do not use the module; ask who gave it to you for the right file or key".to_owned(),
             Self::ModuleArchive { .. } => "make one with `enact module export NAME`".to_owned(),
@@ -370,6 +384,7 @@ impl EngineError {
             Self::ActorName { .. } => {
                 "use up to 64 letters, digits, `-`, `_`, `.` and `@`, with or without `Actor:` before them".to_owned()
             }
+            Self::AlreadyFounded => FOUNDED_HINT.to_owned(),
             Self::NoActorKey { .. } => "propose from the workspace where the key is, or pass a record that is signed".to_owned(),
             Self::NoListenerActor { .. } => "name an actor whose key is here with `--as`".to_owned(),
             Self::NoSubject { .. } => "subjects are named `Type:Id`; list them with `enact state --prefix TYPE:`".to_owned(),
@@ -415,6 +430,9 @@ impl EngineError {
         if let Self::Refused(refused) = self {
             return serde_json::to_value(refused).ok();
         }
+        if let Self::ModuleProposals { open, .. } = self {
+            return serde_json::to_value(open).ok();
+        }
         if let Self::Protocol { problems } = self {
             return serde_json::to_value(problems).ok();
         }
@@ -422,7 +440,23 @@ impl EngineError {
     }
 }
 
-fn file_code(source: &std::io::Error) -> &'static str {
+const INCOMPLETE_HINT: &str =
+    "put `enact.toml` back, whose `origin` is the name of the ledger, or choose another folder; nothing was written";
+const FOUNDED_HINT: &str = "one who may register others does it: `enact actor new NAME --as ACTOR`; `enact actor list` shows who is there";
+
+fn file_hint(path: &Path, source: &std::io::Error) -> Option<String> {
+    Some(match file_code(source) {
+        "file_missing" => "check the path; `-` reads standard input".to_owned(),
+        "permission_denied" => format!("make `{}` readable and its folder writable for you", path.display()),
+        "read_only" => "choose a workspace on a writable file system with `--workspace`".to_owned(),
+        "disk_full" => "free some space and run the command again; nothing was changed".to_owned(),
+        _ => return None,
+    })
+}
+
+/// The code of what went wrong with a file.
+#[must_use]
+pub fn file_code(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as K;
     let known = [
         (K::NotFound, "file_missing"),

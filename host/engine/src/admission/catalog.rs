@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Whether anything was ever governed here.
-    fn is_governed(&self) -> Result<bool> {
+    pub(crate) fn is_governed(&self) -> Result<bool> {
         Ok(self.store().reader()?.state(enact_core::state::Space::System, "founded")?.is_some())
     }
 }

@@ -174,8 +174,10 @@ impl Engine {
         self.all(Space::Actor, "")?
             .into_iter()
             .map(|(key, _, value)| {
-                let key_here = keys::load(self.workspace(), &key).is_ok();
-                Ok(ActorReport { key_here, row: row(&value, "actor", &key)?, actor: key })
+                let row: ActorRow = row(&value, "actor", &key)?;
+                // A file of that name may hold another key, such as one that was replaced elsewhere.
+                let key_here = keys::load(self.workspace(), &key).is_ok_and(|held| row.key == Some(keys::public(&held)));
+                Ok(ActorReport { key_here, row, actor: key })
             })
             .collect()
     }
