@@ -23,6 +23,7 @@ mod modules_generated;
 mod modules_hostile;
 mod money;
 mod outbox;
+mod output;
 mod pgs;
 mod proposals;
 mod queue;

@@ -69,6 +69,9 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
     }
     if args.again || args.once {
         let pass = look(ui, &engine, &mut listening, &stop, args.again)?;
+        if ui.json() && pass == Pass::default() {
+            ui.raw(format!("{}\n", serde_json::to_string(&pass)?).as_bytes())?;
+        }
         if !ui.json() {
             ui.line(format!(
                 "{} runs started, {} items queued, {} there already, {} deliveries failed",

@@ -225,15 +225,26 @@ fn graph(ui: &Ui, global: &Global, args: &GraphArgs) -> Result<Exit> {
             GraphFormat::Mermaid => authority::diagram(&ruled, lifecycle),
             GraphFormat::Svg => authority::picture(lifecycle),
         };
-        ui.raw(text.as_bytes())?;
-        return Ok(Exit::Done);
+        return drawn(ui, args, &text);
     }
     let dag = snapshot.dag(&args.workflow).ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;
     let text = match args.format {
         GraphFormat::Mermaid => dag.mermaid(),
         GraphFormat::Svg => dag.svg(),
     };
-    ui.raw(text.as_bytes())?;
+    drawn(ui, args, &text)
+}
+
+fn drawn(ui: &Ui, args: &GraphArgs, text: &str) -> Result<Exit> {
+    let format = match args.format {
+        GraphFormat::Mermaid => "mermaid",
+        GraphFormat::Svg => "svg",
+    };
+    if ui.json() {
+        ui.document(&json!({"code": args.workflow, "format": format, "text": text}))?;
+    } else {
+        ui.raw(text.as_bytes())?;
+    }
     Ok(Exit::Done)
 }
 
