@@ -21,6 +21,7 @@ mod listen_queue;
 mod modules;
 mod modules_generated;
 mod modules_hostile;
+mod modules_strange;
 mod money;
 mod outbox;
 mod output;

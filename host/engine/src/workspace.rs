@@ -230,9 +230,14 @@ impl Workspace {
         if self.dir.exists(&file) { self.read(&file, SIDE_FILE_BYTES_MAX).map(Some) } else { Ok(None) }
     }
 
-    /// Keeps a file beside a module.
-    pub(crate) fn keep_beside_module(&self, digest: &str, what: &str, bytes: &[u8]) -> Result<()> {
-        self.write(&beside(digest, what)?, bytes)
+    /// Keeps a file beside a module, or none.
+    pub(crate) fn keep_beside_module(&self, digest: &str, what: &str, bytes: Option<&[u8]>) -> Result<()> {
+        let file = beside(digest, what)?;
+        match bytes {
+            Some(bytes) => self.write(&file, bytes),
+            None if self.has(&file) => self.remove(&file),
+            None => Ok(()),
+        }
     }
 
     /// Digests of all modules that are kept here.
