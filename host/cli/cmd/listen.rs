@@ -69,7 +69,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
     }
     if args.again || args.once {
         let pass = look(ui, &engine, &mut listening, &stop, args.again)?;
-        if ui.json() && pass == Pass::default() {
+        if ui.json() && (Pass { known: 0, ..pass }) == Pass::default() {
+            // Nothing was told: a reader still gets a document.
             ui.raw(format!("{}\n", serde_json::to_string(&pass)?).as_bytes())?;
         }
         if !ui.json() {
