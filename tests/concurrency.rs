@@ -36,6 +36,42 @@ fn of_64_runs_in_4_processes_that_register_one_key_exactly_one_succeeds() {
     assert_eq!((&audit["runs"], &audit["replayed"]), (&64.into(), &64.into()));
 }
 
+/// Processes that began at once, when all are over.
+fn at_once(scratch: &Scratch, commands: &[Vec<&str>]) -> Vec<crate::support::Ran> {
+    let begin = |args: &Vec<&str>| scratch.command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let children: Vec<_> = commands.iter().map(begin).collect();
+    children.into_iter().map(|child| ran(&child.wait_with_output().unwrap())).collect()
+}
+
+#[test]
+fn of_several_first_commands_in_an_empty_folder_one_creates_the_workspace_and_all_use_it() {
+    for _ in 0..3 {
+        let scratch = Scratch::new();
+        let payload = scratch.file("jane.json", &person("jane").to_string());
+        let created = at_once(&scratch, &vec![vec!["run", REGISTER, "--payload", &payload]; 4]);
+        let made = created.into_iter().map(|ran| ran.exits(0)).filter(|ran| ran.err.contains("created the workspace"));
+        assert_eq!(made.count(), 1);
+        scratch.enact(&["run", REGISTER, "--payload", &payload]).exits(0);
+        assert_eq!(scratch.enact(&["verify", "--json"]).exits(0).json()["entries"], 5);
+    }
+}
+
+#[test]
+fn of_several_that_register_one_name_the_key_that_the_ledger_holds_is_kept() {
+    let scratch = Scratch::init();
+    scratch.enact(&["actor", "found", "ada"]).exits(0);
+    for name in ["zoe", "yan", "xia", "wim"] {
+        let done = at_once(&scratch, &vec![vec!["actor", "new", name, "--as", "ada", "--role", "steward"]; 4]);
+        assert_eq!(done.iter().filter(|ran| ran.code == 0).count(), 1, "{done:#?}");
+        let rotated = at_once(&scratch, &vec![vec!["actor", "rotate", name, "--as", "ada"]; 3]);
+        assert!(rotated.iter().all(|ran| ran.code == 0 || ran.code == 3), "{rotated:#?}");
+        // What counts is what it signs.
+        scratch.enact(&["protocol", "adopt", "--as", name]).exits(0);
+    }
+    let kept: Vec<_> = std::fs::read_dir(scratch.workspace().join("keys/actors")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(kept.len(), 5, "{kept:?}");
+}
+
 #[test]
 fn p_28_equal_runs_on_many_threads_have_equal_context_hashes() {
     let scratch = Scratch::init();

@@ -108,3 +108,41 @@ fn an_initialised_workspace_is_not_overwritten() {
     assert_eq!(again.json()["error"]["code"], "workspace_exists");
     scratch.enact(&["verify"]).exits(0);
 }
+
+#[test]
+fn what_is_left_of_a_workspace_is_not_written_over() {
+    let scratch = Scratch::init();
+    scratch.register("jane");
+    let (workspace, config) = (scratch.workspace(), scratch.workspace().join("enact.toml"));
+    let (key, away) = (std::fs::read(workspace.join("keys/ledger.key")).unwrap(), scratch.path().join("away.toml"));
+    std::fs::rename(&config, &away).unwrap();
+    for command in [vec!["init", "--json"], vec!["run", REGISTER, "--payload", &jane(), "--json"]] {
+        let refused = scratch.enact(&command).exits(1).json();
+        assert_eq!(refused["error"]["code"], "workspace_incomplete");
+        assert!(refused["error"]["hint"].as_str().unwrap().contains("enact.toml"));
+    }
+    assert_eq!(std::fs::read(workspace.join("keys/ledger.key")).unwrap(), key);
+    std::fs::rename(&away, &config).unwrap();
+    scratch.enact(&["verify"]).exits(0);
+
+    // Somebody's own artifacts in a folder that never was a workspace.
+    let mine = scratch.path().join("mine/protocol");
+    std::fs::create_dir_all(&mine).unwrap();
+    std::fs::write(mine.join("IN_USER_REGISTERED_V0.json"), "{}").unwrap();
+    let refused = scratch.enact(&["init", "mine", "--json"]).exits(1).json();
+    assert_eq!(refused["error"]["code"], "workspace_incomplete");
+    let left: Vec<_> = std::fs::read_dir(scratch.path().join("mine")).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing was written");
+    assert_eq!(std::fs::read_to_string(mine.join("IN_USER_REGISTERED_V0.json")).unwrap(), "{}");
+}
+
+#[test]
+fn a_creation_that_was_interrupted_is_begun_again() {
+    let scratch = Scratch::init();
+    let config = scratch.workspace().join("enact.toml");
+    std::fs::rename(&config, config.with_extension("toml.begun")).unwrap();
+    std::fs::remove_file(scratch.workspace().join("protocol.lock")).unwrap();
+    scratch.enact(&["init"]).exits(0);
+    scratch.register("jane");
+    scratch.enact(&["verify"]).exits(0);
+}

@@ -380,3 +380,40 @@ fn p_30_b_36_whatever_differs_between_two_protocols_is_told() {
     assert!(!told.is_empty() && !told.iter().any(|line| line.contains("behaviour")), "{told:#?}");
     assert_eq!(changed(&scratch, "protocol/AS_ASSETS_V0.json", |_| {}), Vec::<String>::new());
 }
+
+#[test]
+fn a_refused_proposal_leaves_no_key_and_the_list_says_which_are_here() {
+    let scratch = Scratch::init();
+    scratch.enact(&["actor", "found", "ada"]).exits(0);
+    let keys = || {
+        let files = std::fs::read_dir(scratch.workspace().join("keys/actors")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    refused(&scratch.enact(&["actor", "found", "zoe", "--json"]), "ledger_founded");
+    scratch.enact(&["actor", "new", "cy", "--as", "zoe", "--json"]).exits(1);
+    scratch.enact(&["actor", "rotate", "ghost", "--as", "ada", "--json"]).exits(3);
+    assert_eq!(keys(), ["ada.key"]);
+    scratch.enact(&["actor", "new", "bo", "--as", "ada"]).exits(0);
+    scratch.enact(&["actor", "rotate", "bo", "--as", "ada"]).exits(0);
+    scratch.enact(&["actor", "new", "cy", "--as", "bo"]).exits(3);
+    scratch.enact(&["actor", "rotate", "ada", "--as", "bo"]).exits(3);
+    assert_eq!(keys(), ["ada.key", "bo.key"]);
+    // A file of the right name with another key is no key of it.
+    std::fs::copy(scratch.workspace().join("keys/actors/ada.key"), scratch.workspace().join("keys/actors/bo.key")).unwrap();
+    let list = scratch.enact(&["actor", "list", "--json"]).exits(0).json();
+    let here: Vec<_> = list.as_array().unwrap().iter().map(|row| (row["actor"].as_str().unwrap(), row["key_here"] == true)).collect();
+    assert_eq!(here, [("Actor:ada", true), ("Actor:bo", false)]);
+}
+
+#[test]
+fn a_state_names_its_entry_once_and_has_no_future() {
+    let scratch = Scratch::init();
+    scratch.enact(&["actor", "found", "ada"]).exits(0);
+    let now = scratch.enact(&["state", "Actor:ada", "--json"]).exits(0);
+    assert_eq!((now.out.matches("\"seq\"").count(), &now.json()["seq"]), (1, &0.into()), "{}", now.out);
+    assert_eq!(scratch.enact(&["state", "Actor:ada", "--at", "0", "--json"]).exits(0).json(), now.json());
+    let later = scratch.enact(&["state", "Actor:ada", "--at", "99999", "--json"]).exits(1).json();
+    assert_eq!(later["error"]["code"], "no_entry");
+}

@@ -6,7 +6,7 @@ use enact_engine::error::{EngineError, Kind};
 use enact_registry::Gravity;
 use enact_store::StoreError;
 
-use crate::ui::Ui;
+use crate::ui::{Ui, Unwritten};
 
 /// How a command ended, when it could be carried out at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,18 +34,14 @@ impl From<Exit> for ExitCode {
 
 /// Prints an error as `error:`, `caused by:` and `hint:` (or as one JSON document) and answers its exit code.
 pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
-    if is_broken_pipe(error) {
-        return ExitCode::SUCCESS;
-    }
     let known = error.chain().find_map(|cause| cause.downcast_ref::<EngineError>());
     let store = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>());
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<enact_registry::Error>());
-    let way = error.chain().find_map(|cause| cause.downcast_ref::<enact_mail::NoWay>());
     let (code, hint, kind) = match (known, store, registry) {
         (Some(e), _, _) => (e.code(), e.hint(), e.kind()),
         (None, Some(e), _) => (e.code(), Some(e.hint()), if e.is_corruption() { Kind::Integrity } else { Kind::Caller }),
         (None, None, Some(e)) => (e.code(), Some(e.hint().to_owned()), gravity(e.gravity())),
-        (None, None, None) => way.map_or(("internal", None, Kind::Internal), |way| (way.code(), Some(way.hint().to_owned()), Kind::Caller)),
+        (None, None, None) => elsewhere(error),
     };
     if ui.json() {
         let document = serde_json::json!({
@@ -68,14 +64,22 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// What is no error of the engine, the store or a registry.
+fn elsewhere(error: &anyhow::Error) -> (&'static str, Option<String>, Kind) {
+    if let Some(way) = error.chain().find_map(|cause| cause.downcast_ref::<enact_mail::NoWay>()) {
+        return (way.code(), Some(way.hint().to_owned()), Kind::Caller);
+    }
+    if let Some(unwritten) = error.chain().find_map(|cause| cause.downcast_ref::<Unwritten>()) {
+        let hint = "send the output elsewhere; what the command has done is done, see `enact runs` and `enact ledger list`";
+        return (unwritten.code(), Some(hint.to_owned()), Kind::Caller);
+    }
+    ("internal", None, Kind::Internal)
+}
+
 fn gravity(gravity: Gravity) -> Kind {
     match gravity {
         Gravity::Caller => Kind::Caller,
         Gravity::Refused => Kind::Refused,
         Gravity::Integrity => Kind::Integrity,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -1,11 +1,12 @@
 //! What a person sees: text on standard output, notes and errors on standard error, colours and bars only on a terminal.
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use enact_engine::error::EngineError;
+use enact_engine::error::{EngineError, file_code};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -21,6 +22,20 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
 /// Side remarks.
 pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// Text from outside as it may stand in a line: what a terminal obeys, or what turns the order of its letters around, is written out.
+pub(crate) fn plain(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || turns(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
 
 /// Work that takes longer than this has a bar.
 const LATE: Duration = Duration::from_secs(2);
@@ -44,6 +59,30 @@ impl Drop for Busy {
 pub(crate) struct Ui {
     json: bool,
     quiet: bool,
+    /// Whoever read standard output reads no more. What a command does, and says with its exit code, does not depend on that.
+    unread: AtomicBool,
+}
+
+/// Standard output did not take all of it.
+#[derive(Debug)]
+pub(crate) struct Unwritten(std::io::Error);
+
+impl Display for Unwritten {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cannot write to standard output")
+    }
+}
+
+impl std::error::Error for Unwritten {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl Unwritten {
+    pub(crate) fn code(&self) -> &'static str {
+        file_code(&self.0)
+    }
 }
 
 impl Ui {
@@ -55,7 +94,7 @@ impl Ui {
             ColorWhen::Never => anstream::ColorChoice::Never,
         };
         choice.write_global();
-        Self { json: global.json, quiet: global.quiet }
+        Self { json: global.json, quiet: global.quiet, unread: AtomicBool::new(false) }
     }
 
     /// Whether standard output carries one JSON document.
@@ -65,23 +104,36 @@ impl Ui {
 
     /// Writes one line of data.
     pub(crate) fn line(&self, text: impl Display) -> Result<()> {
-        writeln!(anstream::stdout(), "{text}")?;
-        Ok(())
+        self.out(|| writeln!(anstream::stdout(), "{text}"))
     }
 
     /// Writes text as it is.
     pub(crate) fn raw(&self, text: &[u8]) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        out.write_all(text)?;
-        out.flush()?;
-        Ok(())
+        self.out(|| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text)?;
+            out.flush()
+        })
     }
 
     /// Writes the one JSON document of a command.
     pub(crate) fn document(&self, value: &impl Serialize) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        self.out(|| {
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer_pretty(&mut out, value)?;
+            writeln!(out)?;
+            out.flush()
+        })
+    }
+
+    fn out(&self, write: impl FnOnce() -> std::io::Result<()>) -> Result<()> {
+        if self.unread.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match write() {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => self.unread.store(true, Ordering::Relaxed),
+            written => written.map_err(Unwritten)?,
+        }
         Ok(())
     }
 
@@ -95,21 +147,22 @@ impl Ui {
     /// An error with its code, causes and hint.
     pub(crate) fn error(&self, code: &str, error: &anyhow::Error, hint: Option<&str>, known: Option<&EngineError>) {
         let mut err = anstream::stderr();
-        let _ = writeln!(err, "{BAD}error:{BAD:#} {error} {DIM}[{code}]{DIM:#}");
+        let _ = writeln!(err, "{BAD}error:{BAD:#} {} {DIM}[{}]{DIM:#}", plain(&error.to_string()), plain(code));
         for cause in error.chain().skip(1) {
-            let _ = writeln!(err, "{BAD}caused by:{BAD:#} {cause}");
+            let _ = writeln!(err, "{BAD}caused by:{BAD:#} {}", plain(&cause.to_string()));
         }
         match known {
             Some(EngineError::Binding(report)) => binding_report(&mut err, report),
             Some(EngineError::Protocol { problems }) => {
                 for p in problems {
-                    let _ = writeln!(err, "  {NAME}{}{NAME:#} at {}: {} {DIM}[{}]{DIM:#}", p.artifact, p.at, p.detail, p.code);
+                    let [artifact, at, detail] = [&p.artifact, &p.at, &p.detail].map(|text| plain(text));
+                    let _ = writeln!(err, "  {NAME}{artifact}{NAME:#} at {at}: {detail} {DIM}[{}]{DIM:#}", p.code);
                 }
             }
             _ => {}
         }
         if let Some(hint) = hint {
-            let _ = writeln!(err, "{GOOD}hint:{GOOD:#} {hint}");
+            let _ = writeln!(err, "{GOOD}hint:{GOOD:#} {}", plain(hint));
         }
     }
 
@@ -175,6 +228,6 @@ fn binding_report(err: &mut impl std::io::Write, report: &enact_flow::bind::Bind
         ("Resolution", report.resolution.to_string()),
     ];
     for (name, value) in rows {
-        let _ = writeln!(err, "  {NAME}{name:<10}{NAME:#} {value}");
+        let _ = writeln!(err, "  {NAME}{name:<10}{NAME:#} {}", plain(&value));
     }
 }

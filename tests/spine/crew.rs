@@ -223,7 +223,7 @@ impl Crew {
     /// Where every subject stands.
     pub(super) fn subjects(&self) -> BTreeMap<String, Stands> {
         let rows = self.engine.subjects("", 100_000).unwrap();
-        rows.into_iter().map(|found| (found.subject, (found.row.state, found.seq, found.row.last.to_string()))).collect()
+        rows.into_iter().map(|found| (found.subject, (found.row.state, found.row.seq, found.row.last.to_string()))).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
 /// Work with actors: found, register, grant, rotate, suspend, revoke, list.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActorCommand {
-    /// Found the governance of this ledger with its first actor; makes its key.
+    /// Found the governance of this ledger with its first actor; makes its key. Refused where there are actors already.
     Found(FoundArgs),
     /// Register another actor; makes its key, or takes a public key made elsewhere.
     New(NewArgs),

@@ -1,4 +1,5 @@
 //! `enact ledger`: the entries, their proofs, checkpoints and exports.
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -179,24 +180,32 @@ fn checkpoint(ui: &Ui, global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// An export is written in pieces of this many bytes.
+const AT_ONCE: usize = 64 << 10;
+
 fn export(ui: &Ui, engine: &Engine, args: &ExportArgs) -> Result<Exit> {
     let mut reader = engine.store().reader()?;
     let size = reader.head()?.size;
-    let mut out: Box<dyn std::io::Write> = match &args.output {
-        Some(path) => {
-            let file = std::fs::File::create_new(path).map_err(|e| EngineError::file("create", path, e))?;
-            Box::new(std::io::BufWriter::new(file))
+    let create = |path: &PathBuf| std::fs::File::create_new(path).map_err(|e| EngineError::file("create", path, e));
+    let mut file = args.output.as_ref().map(create).transpose()?;
+    let mut write = |lines: &mut Vec<u8>| -> Result<()> {
+        match (&mut file, &args.output) {
+            (Some(file), Some(path)) => file.write_all(lines).map_err(|e| EngineError::file("write", path, e))?,
+            _ => ui.raw(lines)?,
         }
-        None => Box::new(std::io::BufWriter::new(std::io::stdout().lock())),
+        lines.clear();
+        Ok(())
     };
-    let bar = ui.bar(size, "export");
+    let (bar, mut lines) = (ui.bar(size, "export"), Vec::new());
     for seq in 0..size {
-        let stored = reader.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?;
-        out.write_all(&stored.bytes)?;
-        out.write_all(b"\n")?;
+        lines.extend(reader.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?.bytes);
+        lines.push(b'\n');
+        if lines.len() >= AT_ONCE {
+            write(&mut lines)?;
+        }
         bar.inc(1);
     }
-    out.flush()?;
+    write(&mut lines)?;
     bar.finish_and_clear();
     if let Some(path) = &args.output {
         ui.note(format!("wrote {size} entries to `{}`", path.display()));

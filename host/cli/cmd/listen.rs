@@ -69,6 +69,10 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &ListenArgs) -> Result<Exit> {
     }
     if args.again || args.once {
         let pass = look(ui, &engine, &mut listening, &stop, args.again)?;
+        if ui.json() && (Pass { known: 0, ..pass }) == Pass::default() {
+            // Nothing was told: a reader still gets a document.
+            ui.raw(format!("{}\n", serde_json::to_string(&pass)?).as_bytes())?;
+        }
         if !ui.json() {
             ui.line(format!(
                 "{} runs started, {} items queued, {} there already, {} deliveries failed",

@@ -101,15 +101,19 @@ fn send(ui: &Ui, global: &Global, args: &SendArgs) -> Result<Exit> {
             Way::Relay(Box::new(Relay::new(&address)?))
         }
     };
-    let (mut printed, mut unsent) = (Ok(()), false);
+    let (mut printed, mut tried, mut unsent) = (Ok(()), 0_u64, 0_u64);
     engine.outbox_send(&args.ids, args.again, &way, &mut |message| {
-        unsent |= message.state != "SENT";
+        tried = tried.saturating_add(1);
+        unsent = unsent.saturating_add(u64::from(message.state != "SENT"));
         if printed.is_ok() {
             printed = if ui.json() { ui.raw(format!("{}\n", serde_json::json!(message)).as_bytes()) } else { line(ui, message) };
         }
     })?;
     printed?;
-    Ok(if unsent { Exit::Refused } else { Exit::Done })
+    if ui.json() && tried == 0 {
+        ui.raw(format!("{}\n", serde_json::json!({"sent": 0, "unsent": unsent})).as_bytes())?;
+    }
+    Ok(if unsent > 0 { Exit::Refused } else { Exit::Done })
 }
 
 /// How messages leave.

@@ -225,15 +225,26 @@ fn graph(ui: &Ui, global: &Global, args: &GraphArgs) -> Result<Exit> {
             GraphFormat::Mermaid => authority::diagram(&ruled, lifecycle),
             GraphFormat::Svg => authority::picture(lifecycle),
         };
-        ui.raw(text.as_bytes())?;
-        return Ok(Exit::Done);
+        return drawn(ui, args, &text);
     }
     let dag = snapshot.dag(&args.workflow).ok_or_else(|| EngineError::NoArtifact { code: args.workflow.clone() })?;
     let text = match args.format {
         GraphFormat::Mermaid => dag.mermaid(),
         GraphFormat::Svg => dag.svg(),
     };
-    ui.raw(text.as_bytes())?;
+    drawn(ui, args, &text)
+}
+
+fn drawn(ui: &Ui, args: &GraphArgs, text: &str) -> Result<Exit> {
+    let format = match args.format {
+        GraphFormat::Mermaid => "mermaid",
+        GraphFormat::Svg => "svg",
+    };
+    if ui.json() {
+        ui.document(&json!({"code": args.workflow, "format": format, "text": text}))?;
+    } else {
+        ui.raw(text.as_bytes())?;
+    }
     Ok(Exit::Done)
 }
 
@@ -243,10 +254,7 @@ fn import(ui: &Ui, global: &Global, args: &ImportArgs) -> Result<Exit> {
     let errors = imported.problems.iter().filter(|p| p.level == Level::Error).count();
     let codes: Vec<&String> = imported.artifacts.iter().map(|(code, _)| code).collect();
     if errors == 0 && !args.dry_run {
-        let workspace = match Workspace::open(&global.workspace) {
-            Err(EngineError::NoWorkspace { path }) => Workspace::create(&path, None)?.0,
-            other => other?,
-        };
+        let (workspace, _) = Workspace::open_or_create(&global.workspace)?;
         for (code, value) in &imported.artifacts {
             workspace.write_artifact(code, &serde_json::to_vec_pretty(value)?)?;
         }

@@ -81,14 +81,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &RunArgs) -> Result<Exit> {
 
 /// Opens the workspace, or creates the default one and says so.
 fn open_or_create(ui: &Ui, global: &Global) -> Result<Workspace> {
-    match Workspace::open(&global.workspace) {
-        Err(EngineError::NoWorkspace { path }) => {
-            let (workspace, created) = Workspace::create(&path, None)?;
-            ui.note(format!("created the workspace `{}` with the built-in packs ({})", path.display(), created.packs.join(", ")));
-            Ok(workspace)
-        }
-        other => Ok(other?),
+    let (workspace, created) = Workspace::open_or_create(&global.workspace)?;
+    if let Some(created) = created {
+        ui.note(format!("created the workspace `{}` with the built-in packs ({})", created.path.display(), created.packs.join(", ")));
     }
+    Ok(workspace)
 }
 
 fn read_payload(path: &Path) -> Result<Value> {

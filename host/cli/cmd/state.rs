@@ -52,7 +52,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &StateArgs) -> Result<Exit> {
             return Ok(Exit::Done);
         }
         for subject in &subjects {
-            ui.line(format!("{:>8}  {NAME}{:<40}{NAME:#} {}", subject.seq, subject.subject, stands(subject)))?;
+            ui.line(format!("{:>8}  {NAME}{:<40}{NAME:#} {}", subject.row.seq, subject.subject, stands(subject)))?;
         }
         return Ok(Exit::Done);
     };
@@ -71,7 +71,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &StateArgs) -> Result<Exit> {
     for open in &report.row.open {
         ui.line(format!("  open proposal {} of {} {DIM}{}{DIM:#}", open.version, open.actor, open.record))?;
     }
-    ui.line(format!("  last record        {} {DIM}(entry {}){DIM:#}", report.row.last, report.seq))?;
+    ui.line(format!("  last record        {} {DIM}(entry {}){DIM:#}", report.row.last, report.row.seq))?;
     Ok(Exit::Done)
 }
 

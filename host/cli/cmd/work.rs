@@ -77,6 +77,10 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &WorkArgs) -> Result<Exit> {
         }
     })?;
     printed.into_inner().unwrap_or(Ok(()))?;
+    if args.once && ui.json() && counts.lock().is_ok_and(|counts| counts.is_empty()) {
+        // Nothing was there to be told of: a reader still gets a document.
+        ui.raw(format!("{}\n", serde_json::to_string(&report)?).as_bytes())?;
+    }
     if !ui.json() {
         ui.line(format!(
             "{} executed, {} settled, {} failed, {} done before, {} taken over",

@@ -31,6 +31,8 @@ pub enum EngineError {
     NoWorkspace { path: PathBuf },
     #[error("`{}` is a workspace already", path.display())]
     WorkspaceExists { path: PathBuf },
+    #[error("`{}` holds `{found}` but no `enact.toml`", path.display())]
+    WorkspaceIncomplete { path: PathBuf, found: String },
     #[error("cannot {verb} `{}`", path.display())]
     File { verb: &'static str, path: PathBuf, source: std::io::Error },
     #[error("`{}` is larger than the {bytes_max} bytes allowed", path.display())]
@@ -41,6 +43,8 @@ pub enum EngineError {
     Origin { origin: String },
     #[error("{}", no_key(name))]
     Key { name: String },
+    #[error("`{key}` is no Ed25519 public key in base64")]
+    PublicKey { key: String },
     #[error("{what} is not valid JSON: {detail}")]
     Json { what: String, detail: String },
     #[error("the payload must be a JSON object, got {got}")]
@@ -93,6 +97,8 @@ pub enum EngineError {
     NoIntent { key: String },
     #[error("no version of `{name}` waits for ratification")]
     ModuleNotProposed { name: String },
+    #[error("{} versions of `{name}` wait for ratification", open.len())]
+    ModuleProposals { name: String, open: Vec<crate::admission::record::Open> },
     #[error("another examination of `{name}` found something else: {detail}")]
     AdmissionDiffers { name: String, detail: String },
     #[error("the signature does not vouch for this module: {detail}")]
@@ -201,11 +207,12 @@ impl EngineError {
         match self {
             Self::NoWorkspace { .. } => "no_workspace",
             Self::WorkspaceExists { .. } => "workspace_exists",
+            Self::WorkspaceIncomplete { .. } => "workspace_incomplete",
             Self::File { source, .. } => file_code(source),
             Self::FileTooLarge { .. } => "file_too_large",
             Self::Config { .. } => "config_invalid",
             Self::Origin { .. } => "origin_invalid",
-            Self::Key { .. } => "key_invalid",
+            Self::Key { .. } | Self::PublicKey { .. } => "key_invalid",
             Self::Json { .. } => "json_invalid",
             Self::PayloadShape { .. } => "payload_not_object",
             Self::PayloadValue { .. } => "payload_value",
@@ -230,6 +237,7 @@ impl EngineError {
             Self::ModuleWorld { .. } => "module_world",
             Self::NoIntent { .. } => "no_intent",
             Self::ModuleNotProposed { .. } => "module_not_proposed",
+            Self::ModuleProposals { .. } => "module_proposals",
             Self::AdmissionDiffers { .. } => "admission_differs",
             Self::ModuleSignature { .. } => "module_signature",
             Self::ModuleArchive { .. } => "module_archive",
@@ -292,11 +300,13 @@ impl EngineError {
             Self::Infrastructure { .. } | Self::Sandbox { .. } | Self::Internal { .. } => Kind::Internal,
             Self::NoWorkspace { .. }
             | Self::WorkspaceExists { .. }
+            | Self::WorkspaceIncomplete { .. }
             | Self::File { .. }
             | Self::FileTooLarge { .. }
             | Self::Config { .. }
             | Self::Origin { .. }
             | Self::Key { .. }
+            | Self::PublicKey { .. }
             | Self::Json { .. }
             | Self::PayloadShape { .. }
             | Self::PayloadValue { .. }
@@ -309,6 +319,7 @@ impl EngineError {
             | Self::ModuleWorld { .. }
             | Self::NoIntent { .. }
             | Self::ModuleNotProposed { .. }
+            | Self::ModuleProposals { .. }
             | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
             | Self::NotSealed
@@ -347,19 +358,17 @@ impl EngineError {
         let text = match self {
             Self::NoWorkspace { .. } => "create one with `enact init`, or name one with `--workspace`".to_owned(),
             Self::WorkspaceExists { .. } => "use it with `--workspace`, or choose another folder".to_owned(),
-            Self::File { path, source, .. } => match file_code(source) {
-                "file_missing" => "check the path; `-` reads standard input".to_owned(),
-                "permission_denied" => format!("make `{}` readable and its folder writable for you", path.display()),
-                "read_only" => "choose a workspace on a writable file system with `--workspace`".to_owned(),
-                "disk_full" => "free some space and run the command again; nothing was changed".to_owned(),
-                _ => return None,
-            },
+            Self::WorkspaceIncomplete { .. } => INCOMPLETE_HINT.to_owned(),
+            Self::File { path, source, .. } => return file_hint(path, source),
             Self::Config { .. } => "compare `enact.toml` with the one that `enact init` writes".to_owned(),
             Self::Origin { .. } => "use up to 128 visible ASCII characters without spaces or `+`".to_owned(),
             Self::Json { .. } | Self::PayloadShape { .. } => "pass a JSON object such as {\"key\": \"value\"}".to_owned(),
             Self::PayloadSize { .. } | Self::FileTooLarge { .. } => "pass a reference to large content instead of the content".to_owned(),
             Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
             Self::Key { name } => key_hint(name).to_owned(),
+            Self::PublicKey { .. } => {
+                "it has 44 characters, as `enact actor list --json` shows it; or name an actor with `--by`".to_owned()
+            }
             Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),
             Self::Infrastructure { .. } => "nothing was recorded; run it again when the machine has recovered".to_owned(),
             Self::Rejected { .. } => "nothing was recorded; mend what the message names and run it again".to_owned(),
@@ -397,6 +406,7 @@ impl EngineError {
             Self::NoIntent { .. } => "list them with `enact module intents`; nothing was noted of those named".to_owned(),
             Self::NoModule { .. } => "list them with `enact module list`".to_owned(),
             Self::ModuleNotProposed { .. } => "propose one with `enact module add FILE --as ACTOR`".to_owned(),
+            Self::ModuleProposals { name, .. } => format!("say which with `--proposal HASH`; `enact state Module:{name}` lists them"),
             Self::AdmissionDiffers { .. } => "do not ratify it; compare with `enact module show NAME`".to_owned(),
             Self::ModuleSignature { .. } => "do not use the module; ask who gave it to you for the right file or key".to_owned(),
             Self::ModuleArchive { .. } => "make one with `enact module export NAME`".to_owned(),
@@ -456,6 +466,9 @@ impl EngineError {
         if let Self::Refused(refused) = self {
             return serde_json::to_value(refused).ok();
         }
+        if let Self::ModuleProposals { open, .. } = self {
+            return serde_json::to_value(open).ok();
+        }
         if let Self::Protocol { problems } = self {
             return serde_json::to_value(problems).ok();
         }
@@ -465,8 +478,19 @@ impl EngineError {
         None
     }
 }
+fn file_hint(path: &Path, source: &std::io::Error) -> Option<String> {
+    Some(match file_code(source) {
+        "file_missing" => "check the path; `-` reads standard input".to_owned(),
+        "permission_denied" => format!("make `{}` readable and its folder writable for you", path.display()),
+        "read_only" => "choose a workspace on a writable file system with `--workspace`".to_owned(),
+        "disk_full" => "free some space and run the command again; nothing was changed".to_owned(),
+        _ => return None,
+    })
+}
 
-fn file_code(source: &std::io::Error) -> &'static str {
+/// The code of what went wrong with a file.
+#[must_use]
+pub fn file_code(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as K;
     let known = [
         (K::NotFound, "file_missing"),

@@ -3,6 +3,7 @@
 //! All files except the ledger itself are reached through a `cap-std` directory handle, so no name that comes from an
 //! artifact or an option can leave the workspace. It decides nothing about runs.
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -20,7 +21,11 @@ use crate::error::{EngineError, Result};
 /// Name of the workspace that `run` creates where there is none.
 pub const DEFAULT_DIR: &str = ".enact";
 const CONFIG: &str = "enact.toml";
+/// The configuration while everything else is put in place; what is left of an attempt that was interrupted.
+const CONFIG_BEGUN: &str = "enact.toml.begun";
 const LOCK: &str = "protocol.lock";
+/// What says that a folder was a workspace though its configuration is gone; another one would write over it.
+const PRECIOUS: [&str; 5] = ["ledger/ledger.db", "keys/ledger.key", "keys/cache.key", "modules/names.json", LOCK];
 /// A configuration is a few lines; anything larger is not one of ours.
 const CONFIG_BYTES_MAX: u64 = 64 << 10;
 /// An artifact is read by people; one over a MiB is a mistake or an attack.
@@ -71,48 +76,86 @@ pub struct Created {
 
 impl Workspace {
     /// Creates a workspace with the embedded packs and components, sealed and ready to run.
+    ///
+    /// # Errors
+    /// [`EngineError::WorkspaceExists`], also when another process was faster; [`EngineError::WorkspaceIncomplete`] where somebody's files would be
+    /// written over.
     pub fn create(path: &Path, origin: Option<&str>) -> Result<(Self, Created)> {
+        let origin = match origin {
+            Some(name) => checked_origin(name)?,
+            None => format!("enact.local/{}", random_hex(4)?),
+        };
         if path.join(CONFIG).exists() {
             return Err(EngineError::WorkspaceExists { path: path.to_owned() });
         }
         std::fs::create_dir_all(path).map_err(|source| EngineError::file("create", path, source))?;
-        let dir = open_dir(path)?;
-        let config = Config {
-            origin: match origin {
-                Some(name) => checked_origin(name)?,
-                None => format!("enact.local/{}", random_hex(4)?),
-            },
-            node: "local".to_owned(),
-            environment: String::new(),
-            parameters: BTreeMap::new(),
-        };
-        let mut this = Self { path: path.to_owned(), dir, config };
-        for folder in ["ledger", "modules", "protocol", "keys", "cache"] {
-            this.dir.create_dir_all(folder).map_err(|e| this.at("create", folder, e))?;
+        // The folder itself is locked, so that nothing is left of a refusal. Whoever comes second waits and finds a whole workspace.
+        let _held = locked(path)?;
+        if path.join(CONFIG).exists() {
+            return Err(EngineError::WorkspaceExists { path: path.to_owned() });
         }
-        this.write_secret("keys/ledger.key", &random_hex(32)?)?;
-        this.write_secret("keys/cache.key", &random_hex(32)?)?;
+        let config = Config { origin, node: "local".to_owned(), environment: String::new(), parameters: BTreeMap::new() };
+        let mut this = Self { path: path.to_owned(), dir: open_dir(path)?, config };
+        this.nothing_precious()?;
+        let text = toml::to_string(&this.config).map_err(|e| EngineError::Config { detail: e.to_string() })?;
+        this.write(CONFIG_BEGUN, text.as_bytes())?;
+        let created = this.furnish()?;
+        // In place last: a workspace is one only once everything else is.
+        this.rename(CONFIG_BEGUN, CONFIG)?;
+        this.config = read_config(&this)?;
+        Ok((this, created))
+    }
+
+    /// Opens a workspace; where there is none, creates it and says so. Of several that find none, one creates it and all open it.
+    ///
+    /// # Errors
+    /// Those of [`Workspace::open`] and [`Workspace::create`].
+    pub fn open_or_create(path: &Path) -> Result<(Self, Option<Created>)> {
+        match Self::open(path) {
+            Err(EngineError::NoWorkspace { .. }) => match Self::create(path, None) {
+                Ok((this, created)) => Ok((this, Some(created))),
+                Err(EngineError::WorkspaceExists { .. }) => Ok((Self::open(path)?, None)),
+                Err(e) => Err(e),
+            },
+            other => Ok((other?, None)),
+        }
+    }
+
+    /// Refuses a folder in which a workspace has lost its configuration, or in which somebody keeps artifacts of their own.
+    fn nothing_precious(&self) -> Result<()> {
+        let begun = self.has(CONFIG_BEGUN);
+        // What an interrupted attempt has left is made again. It has no ledger: nobody could open it.
+        let mut found =
+            PRECIOUS.iter().take(if begun { 1 } else { PRECIOUS.len() }).filter(|name| self.has(name)).map(|name| (*name).to_owned());
+        let found = match found.next() {
+            None if !begun && self.has("protocol") => self.artifact_names()?.into_iter().next().map(|stem| format!("protocol/{stem}.json")),
+            found => found,
+        };
+        found.map_or(Ok(()), |found| Err(EngineError::WorkspaceIncomplete { path: self.path.clone(), found }))
+    }
+
+    /// Puts everything in place but the configuration.
+    fn furnish(&self) -> Result<Created> {
+        for folder in ["ledger", "modules", "protocol", "keys", "cache"] {
+            self.dir.create_dir_all(folder).map_err(|e| self.at("create", folder, e))?;
+        }
+        self.new_secret("keys/ledger.key")?;
+        self.new_secret("keys/cache.key")?;
         for (_, code, bytes) in embedded::artifacts() {
-            this.write(&format!("protocol/{code}.json"), bytes)?;
+            self.write(&format!("protocol/{code}.json"), bytes)?;
         }
         let mut modules = 0;
         for (name, bytes) in embedded::modules() {
-            this.add_module(name, bytes)?;
+            self.add_module(name, bytes)?;
             modules += 1;
         }
-        let snapshot = this.seal()?;
-        // Written last: a workspace is one only once everything else is in place.
-        let text = toml::to_string(&this.config).map_err(|e| EngineError::Config { detail: e.to_string() })?;
-        this.write(CONFIG, text.as_bytes())?;
-        let created = Created {
-            path: this.path.clone(),
-            origin: this.config.origin.clone(),
+        Ok(Created {
+            path: self.path.clone(),
+            origin: self.config.origin.clone(),
             packs: embedded::packs().map(|(name, _)| name.to_owned()).collect(),
             modules,
-            snapshot: snapshot.hash().to_owned(),
-        };
-        this.config = read_config(&this)?;
-        Ok((this, created))
+            snapshot: self.seal()?.hash().to_owned(),
+        })
     }
 
     /// Opens an existing workspace.
@@ -187,9 +230,14 @@ impl Workspace {
         if self.dir.exists(&file) { self.read(&file, SIDE_FILE_BYTES_MAX).map(Some) } else { Ok(None) }
     }
 
-    /// Keeps a file beside a module.
-    pub(crate) fn keep_beside_module(&self, digest: &str, what: &str, bytes: &[u8]) -> Result<()> {
-        self.write(&beside(digest, what)?, bytes)
+    /// Keeps a file beside a module, or none.
+    pub(crate) fn keep_beside_module(&self, digest: &str, what: &str, bytes: Option<&[u8]>) -> Result<()> {
+        let file = beside(digest, what)?;
+        match bytes {
+            Some(bytes) => self.write(&file, bytes),
+            None if self.has(&file) => self.remove(&file),
+            None => Ok(()),
+        }
     }
 
     /// Digests of all modules that are kept here.
@@ -237,16 +285,20 @@ impl Workspace {
 
     /// The artifacts of `protocol/`, as they are on disk now.
     pub fn artifact_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut files = Vec::new();
+        let read = |stem: String| Ok((stem.clone(), self.read(&format!("protocol/{stem}.json"), ARTIFACT_BYTES_MAX)?));
+        self.artifact_names()?.into_iter().map(read).collect()
+    }
+
+    /// Stems of the files of `protocol/`, sorted.
+    fn artifact_names(&self) -> Result<Vec<String>> {
+        let mut stems = Vec::new();
         let listing = self.dir.read_dir("protocol").map_err(|e| self.at("list", "protocol", e))?;
         for entry in listing {
             let name = entry.map_err(|e| self.at("list", "protocol", e))?.file_name().to_string_lossy().into_owned();
-            if let Some(stem) = name.strip_suffix(".json") {
-                files.push((stem.to_owned(), self.read(&format!("protocol/{name}"), ARTIFACT_BYTES_MAX)?));
-            }
+            stems.extend(name.strip_suffix(".json").map(str::to_owned));
         }
-        files.sort();
-        Ok(files)
+        stems.sort();
+        Ok(stems)
     }
 
     /// Writes artifacts into `protocol/`, replacing those of the same code.
@@ -299,10 +351,11 @@ impl Workspace {
 
     /// Atomic: a reader sees the old file or the new one.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.write_mode(name, bytes, 0o644)
+        self.place(name, bytes, 0o644, |temporary| self.dir.rename(temporary, &self.dir, name))
     }
 
-    fn write_mode(&self, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    /// Writes a file of another name and has it put in its place.
+    fn place(&self, name: &str, bytes: &[u8], mode: u32, place: impl Fn(&str) -> std::io::Result<()>) -> Result<()> {
         let temporary = format!("{name}.{}.tmp", random_hex(4)?);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(mode);
@@ -310,7 +363,7 @@ impl Workspace {
             let mut file = self.dir.open_with(&temporary, &options)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            self.dir.rename(&temporary, &self.dir, name)
+            place(&temporary)
         };
         write().map_err(|e| {
             let _ = self.dir.remove_file(&temporary);
@@ -323,19 +376,37 @@ impl Workspace {
         self.dir.exists(name)
     }
 
-    /// Makes a key for an actor.
-    pub(crate) fn write_actor_key(&self, name: &str) -> Result<()> {
-        self.dir.create_dir_all("keys/actors").map_err(|e| self.at("create", "keys/actors", e))?;
-        self.write_secret(name, &random_hex(32)?)
-    }
-
     /// Puts a file in the place of another.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
         self.dir.rename(from, &self.dir, to).map_err(|e| self.at("rename", from, e))
     }
 
-    fn write_secret(&self, name: &str, hex: &str) -> Result<()> {
-        self.write_mode(name, hex.as_bytes(), 0o600)
+    /// Removes a file of the workspace.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        self.dir.remove_file(name).map_err(|e| self.at("remove", name, e))
+    }
+
+    /// A folder that is this process's until the handle is dropped; others that ask for it wait.
+    pub(crate) fn held(&self, folder: &str) -> Result<File> {
+        self.dir.create_dir_all(folder).map_err(|e| self.at("create", folder, e))?;
+        locked(&self.path.join(folder))
+    }
+
+    /// Makes a secret of 32 random bytes. One that is there already stays, whoever made it: answers whether this one was put there.
+    pub(crate) fn new_secret(&self, name: &str) -> Result<bool> {
+        let there = std::cell::Cell::new(false);
+        self.place(name, random_hex(32)?.as_bytes(), 0o600, |temporary| {
+            // A link does not replace, as a renaming would, and what it names is whole.
+            match self.dir.hard_link(temporary, &self.dir, name) {
+                Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists && !self.has(name) => {
+                    // A file system without links; who writes here holds the folder.
+                    return self.dir.rename(temporary, &self.dir, name);
+                }
+                linked => there.set(linked.is_err()),
+            }
+            self.dir.remove_file(temporary)
+        })?;
+        Ok(!there.get())
     }
 
     pub(crate) fn read_secret(&self, name: &str) -> Result<[u8; 32]> {
@@ -363,6 +434,12 @@ pub fn parse(files: &[(String, Vec<u8>)]) -> Result<Vec<Artifact>> {
         }
     }
     if problems.is_empty() { Ok(artifacts) } else { Err(EngineError::Protocol { problems }) }
+}
+
+/// Locks a folder for as long as the handle lives.
+fn locked(path: &Path) -> Result<File> {
+    let lock = || File::open(path).and_then(|folder| folder.lock().map(|()| folder));
+    lock().map_err(|source| EngineError::file("lock", path, source))
 }
 
 fn open_dir(path: &Path) -> Result<Dir> {

@@ -4,15 +4,18 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use enact_core::hash::Digest;
-use enact_engine::EngineError;
 use enact_engine::admission::intake::Added;
+use enact_engine::admission::record::Open;
 use enact_engine::admission::{Examined, Intake, Paths, Provenance, Reliance};
+use enact_engine::govern::Appended;
+use enact_engine::{Engine, EngineError};
+use serde::Serialize;
 
 use crate::args::Global;
 use crate::cmd::open_any;
 use crate::cmd::propose::print_appended;
 use crate::exit::Exit;
-use crate::ui::{DIM, GOOD, NAME, Ui};
+use crate::ui::{DIM, GOOD, NAME, Ui, plain};
 
 /// What to propose.
 #[derive(Debug, Args)]
@@ -47,7 +50,7 @@ pub(crate) struct RatifyArgs {
     /// Who ratifies it: not who proposed it.
     #[arg(long = "as", value_name = "ACTOR")]
     by: String,
-    /// Which proposal, by the hash of its record; the last one without it.
+    /// Which proposal, by the hash of its record; needed where several are open.
     #[arg(long, value_name = "HASH")]
     proposal: Option<Digest>,
     /// The hash of a comparison with its predecessor, as `enact audit --swap` prints it: part of the record.
@@ -103,7 +106,7 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
         print_appended(ui, &added.proposed)?;
     }
     let busy = ui.busy("examining again");
-    let ratified = taken.ratify_as.map(|by| engine.ratify_module(by, taken.name, None, Reliance::default())).transpose()?;
+    let ratified = taken.ratify_as.map(|by| ratify_this(&engine, by, taken.name, &added.proposed)).transpose()?;
     drop(busy);
     let added = Added { ratified, ..added };
     if ui.json() {
@@ -122,13 +125,39 @@ pub(super) fn take_in(ui: &Ui, global: &Global, taken: &Taken<'_>) -> Result<Exi
     }
 }
 
+/// Ratifies what was just proposed, whatever else is open.
+fn ratify_this(engine: &Engine, by: &str, name: &str, proposed: &Appended) -> Result<Appended> {
+    let record = proposed.records.first().and_then(|record| record.hash.parse().ok());
+    let record = record.ok_or_else(|| EngineError::ModuleNotProposed { name: name.to_owned() })?;
+    Ok(engine.ratify_module(by, name, &engine.open_module(name, Some(record))?, Reliance::default())?)
+}
+
 pub(super) fn ratify(ui: &Ui, global: &Global, args: &RatifyArgs) -> Result<Exit> {
     let engine = open_any(global)?;
+    let open = engine.open_module(&args.name, args.proposal)?;
+    if !ui.json() {
+        // Said before anything is signed, so that it can be compared with what was meant.
+        ui.line(format!("{NAME}proposal{NAME:#}     {} {DIM}version {} by {}{DIM:#}", open.record, open.version, open.actor))?;
+        print_examined(ui, &open.examined)?;
+    }
     let busy = ui.busy("examining");
-    let ratified = engine.ratify_module(&args.by, &args.name, args.proposal, Reliance { auth: args.auth, compared: args.compared });
+    let ratified = engine.ratify_module(&args.by, &args.name, &open, Reliance { auth: args.auth, compared: args.compared });
     drop(busy);
-    print_appended(ui, &ratified?)?;
-    if ui.json() { Ok(Exit::Done) } else { admitted(ui, &args.name) }
+    let ratified = ratified?;
+    if ui.json() {
+        ui.document(&Ratified { ratified, proposal: open })?;
+        return Ok(Exit::Done);
+    }
+    print_appended(ui, &ratified)?;
+    admitted(ui, &args.name)
+}
+
+/// The stable shape of `enact module ratify --json`: what was appended, and what it ratified.
+#[derive(Debug, Serialize)]
+struct Ratified {
+    #[serde(flatten)]
+    ratified: Appended,
+    proposal: Open,
 }
 
 pub(super) fn retire(ui: &Ui, global: &Global, args: &RetireArgs) -> Result<Exit> {
@@ -146,7 +175,7 @@ fn admitted(ui: &Ui, name: &str) -> Result<Exit> {
 
 /// What an examination found, for people.
 pub(super) fn print_examined(ui: &Ui, examined: &Examined) -> Result<()> {
-    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { plain(&names.join(", ")) };
     let row = |name: &str, text: String| ui.line(format!("{NAME}{name:<12}{NAME:#} {text}"));
     row("digest", examined.digest.clone())?;
     row("world", format!("{}, {} bytes, profile {}", examined.world, examined.size, examined.profile))?;

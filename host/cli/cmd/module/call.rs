@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{EngineChoice, Global};
 use crate::cmd::open_any;
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, plain};
 
 /// What to try.
 #[derive(Debug, Args)]
@@ -89,12 +89,12 @@ pub(super) fn test(ui: &Ui, global: &Global, args: &TestArgs) -> Result<Exit> {
         for vector in &tried {
             let (style, word) = if vector.kept { (GOOD, "kept") } else { (BAD, "broken") };
             let fuel = vector.fuel.map_or_else(String::new, |fuel| format!("{fuel} fuel"));
-            ui.line(format!("{style}{word:<7}{style:#} {:<40} {DIM}{fuel}{DIM:#}", vector.name))?;
+            ui.line(format!("{style}{word:<7}{style:#} {:<40} {DIM}{fuel}{DIM:#}", plain(&vector.name)))?;
         }
         for reason in &reasons {
-            ui.line(format!("{BAD}refused{BAD:#} {} {DIM}[{}]{DIM:#}", reason.detail, reason.code))?;
+            ui.line(format!("{BAD}refused{BAD:#} {} {DIM}[{}]{DIM:#}", plain(&reason.detail), reason.code))?;
             if let Some(hint) = &reason.hint {
-                ui.line(format!("        {GOOD}hint:{GOOD:#} {hint}"))?;
+                ui.line(format!("        {GOOD}hint:{GOOD:#} {}", plain(hint)))?;
             }
         }
         let kept = tried.iter().filter(|vector| vector.kept).count();
@@ -147,22 +147,21 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &CallArgs) -> Result<Exit> {
 
 fn print(ui: &Ui, backend: Backend, given: &Given, micros: u64) -> Result<()> {
     let fuel = given.fuel.map_or_else(|| "no fuel counted".to_owned(), |fuel| format!("{fuel} fuel"));
-    ui.line(format!("{NAME}{}{NAME:#} {DIM}{}, {fuel}, {micros} µs{DIM:#}", given.status, backend.name()))?;
+    ui.line(format!("{NAME}{}{NAME:#} {DIM}{}, {fuel}, {micros} µs{DIM:#}", plain(&given.status), backend.name()))?;
     for call in &given.calls {
         let (request, answer) = (serde_json::to_string(&call.request)?, serde_json::to_string(&call.answer)?);
-        ui.line(format!("{DIM}asked {request}\n   got {answer}{DIM:#}"))?;
+        ui.line(format!("{DIM}asked {}\n   got {}{DIM:#}", plain(&request), plain(&answer)))?;
     }
     for (path, content) in files(given) {
-        ui.line(format!("{DIM}holds {path} {content}{DIM:#}"))?;
+        ui.line(format!("{DIM}holds {} {}{DIM:#}", plain(path), plain(&content.to_string())))?;
     }
     for asked in &given.later {
-        ui.line(format!("{DIM}for later {}{DIM:#}", serde_json::to_string(asked)?))?;
+        ui.line(format!("{DIM}for later {}{DIM:#}", plain(&serde_json::to_string(asked)?)))?;
     }
     for line in given.log.lines() {
-        // What a stranger's program writes may hold anything that a terminal obeys.
-        ui.line(format!("{DIM}wrote {}{DIM:#}", line.escape_debug()))?;
+        ui.line(format!("{DIM}wrote {}{DIM:#}", plain(line)))?;
     }
-    ui.line(serde_json::to_string_pretty(&given.outputs)?)
+    serde_json::to_string_pretty(&given.outputs)?.lines().try_for_each(|line| ui.line(plain(line)))
 }
 
 /// What the folders hold afterwards; what is not text in hexadecimal.

@@ -8,7 +8,7 @@ use enact_engine::admission::catalog::Difference;
 use crate::args::Global;
 use crate::cmd::open_read;
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, plain};
 
 /// What to compare.
 #[derive(Debug, Args)]
@@ -41,6 +41,7 @@ pub(super) fn diff(ui: &Ui, global: &Global, args: &DiffArgs) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     for Difference { what, before, after } in &differences {
+        let (what, before, after) = (plain(what), plain(before), plain(after));
         ui.line(format!("{NAME}{what:<24}{NAME:#} {BAD}{before}{BAD:#} → {GOOD}{after}{GOOD:#}"))?;
     }
     if differences.is_empty() {

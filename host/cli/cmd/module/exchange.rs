@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::Global;
 use crate::cmd::{open_any, read_input};
 use crate::exit::Exit;
-use crate::ui::{DIM, GOOD, NAME, Ui};
+use crate::ui::{DIM, GOOD, NAME, Ui, plain};
 
 /// What to sign.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(crate) struct VerifyArgs {
 /// Whose signature is asked for.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SignerArgs {
-    /// The signer's Ed25519 key in base64, as `enact actor list` shows it.
+    /// The signer's Ed25519 key in base64, as `enact actor list --json` shows it.
     #[arg(long, value_name = "BASE64", conflicts_with = "signer")]
     key: Option<String>,
     /// The signer, an actor of this ledger.
@@ -83,7 +83,8 @@ pub(crate) struct ImportArgs {
     signer: SignerArgs,
 }
 
-fn file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+/// A file that somebody else may have made, within a bound.
+pub(super) fn file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
     read_input(path, max, |_| EngineError::FileTooLarge { path: path.to_owned(), bytes_max })
 }
@@ -136,7 +137,11 @@ pub(super) fn verify(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit
     if ui.json() {
         ui.document(&json!({"verified": true, "by": who, "statement": statement}))?;
     } else {
-        ui.line(format!("{GOOD}verified{GOOD:#} {NAME}{}{NAME:#} {} {DIM}signed by {who}{DIM:#}", statement.module, statement.digest))?;
+        ui.line(format!(
+            "{GOOD}verified{GOOD:#} {NAME}{}{NAME:#} {} {DIM}signed by {who}{DIM:#}",
+            plain(&statement.module),
+            statement.digest
+        ))?;
     }
     Ok(Exit::Done)
 }
@@ -166,7 +171,13 @@ pub(super) fn import(ui: &Ui, global: &Global, args: &ImportArgs) -> Result<Exit
     let (intake, signature): (Intake, _) = exchange::unpack(&file(&args.file, MODULE_BYTES_MAX + 4 * SIDE_FILE_BYTES_MAX)?)?;
     let signed_by = match (args.signer.key(global)?, signature) {
         (Some((key, who)), Some(envelope)) => {
-            exchange::verify(&intake.bytes, &envelope, &exchange::key(&key)?)?;
+            let said = exchange::verify(&intake.bytes, &envelope, &exchange::key(&key)?)?;
+            // The name is half of what was signed. Whoever wants another one says so.
+            if args.name.is_none() && said.module != intake.manifest.module {
+                let (said, named) = (said.module, intake.manifest.module);
+                let detail = format!("it calls this file `{said}`, the archive calls it `{named}`; choose one with --name if you trust it");
+                return Err(EngineError::ModuleSignature { detail }.into());
+            }
             Some(who)
         }
         (Some(_), None) => return Err(EngineError::ModuleSignature { detail: "the file carries no signature".to_owned() }.into()),

@@ -3,10 +3,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use enact_engine::EngineError;
+use enact_engine::admission::MODULE_BYTES_MAX;
 
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, GOOD, NAME, Ui};
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, plain};
 
 /// What it means that a module imports WASI.
 pub(super) const WASI: &str = "without anything of the machine: no folder, no network, no environment; the clock begins at the time of the run and \
@@ -20,7 +20,7 @@ pub(crate) struct InspectArgs {
 }
 
 pub(super) fn run(ui: &Ui, args: &InspectArgs) -> Result<Exit> {
-    let bytes = std::fs::read(&args.file).map_err(|e| EngineError::file("read", &args.file, e))?;
+    let bytes = super::exchange::file(&args.file, MODULE_BYTES_MAX)?;
     let inspection = enact_wasm::inspect(&bytes);
     let admissible = inspection.refusals.is_empty();
     if ui.json() {
@@ -33,14 +33,14 @@ pub(super) fn run(ui: &Ui, args: &InspectArgs) -> Result<Exit> {
         for key in ["imports", "exports"] {
             let list = value[key].as_array().cloned().unwrap_or_default();
             let names: Vec<&str> = list.iter().filter_map(|v| v.as_str()).collect();
-            ui.line(format!("{NAME}{key:<9}{NAME:#} {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))?;
+            ui.line(format!("{NAME}{key:<9}{NAME:#} {}", if names.is_empty() { "none".to_owned() } else { plain(&names.join(", ")) }))?;
         }
         if inspection.wasi {
             ui.line(format!("{NAME}wasi{NAME:#}      {WASI}"))?;
         }
         for refusal in &inspection.refusals {
             let place = refusal.at.map_or_else(String::new, |at| format!(" at byte {at}"));
-            ui.line(format!("{BAD}refused{BAD:#} {}{place} {DIM}[{}]{DIM:#}", refusal.detail, refusal.code))?;
+            ui.line(format!("{BAD}refused{BAD:#} {}{place} {DIM}[{}]{DIM:#}", plain(&refusal.detail), refusal.code))?;
             if let Some(hint) = refusal.hint() {
                 ui.line(format!("        {GOOD}hint:{GOOD:#} {hint}"))?;
             }

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::args::Global;
 use crate::cmd::open_any;
 use crate::exit::Exit;
-use crate::ui::{DIM, NAME, Ui, WARN};
+use crate::ui::{DIM, NAME, Ui, WARN, plain};
 
 /// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
@@ -60,7 +60,10 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &IntentsArgs) -> Result<Exit> 
         let run = if intent.committed { "its run is committed without it" } else { "its run is not committed" };
         ui.line(format!(
             "{WARN}{:<9}{WARN:#} {NAME}{}{NAME:#} {} {DIM}{} {run}{DIM:#}",
-            intent.state, intent.key, intent.target, intent.at
+            intent.state,
+            plain(&intent.key),
+            plain(&intent.target),
+            intent.at
         ))?;
         for (what, said) in [("dismissed", &intent.dismissed), ("released", &intent.released)] {
             if let Some(said) = said {

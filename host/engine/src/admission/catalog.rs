@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::intake::Intake;
 use super::record::{Standing, subject};
-use super::{Examined, vectors};
+use super::{Examined, Vectors};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
@@ -168,7 +168,7 @@ impl Engine {
     }
 
     /// Whether anything was ever governed here.
-    fn is_governed(&self) -> Result<bool> {
+    pub(crate) fn is_governed(&self) -> Result<bool> {
         Ok(self.store().reader()?.state(enact_core::state::Space::System, "founded")?.is_some())
     }
 }
@@ -213,27 +213,16 @@ pub fn differences(old: &Intake, new: &Intake) -> Result<Vec<Difference>> {
     Ok(rows.into_iter().map(|(what, before, after)| Difference { what, before, after }).collect())
 }
 
-/// What both answer to the vectors of both: status and outputs.
+/// What both answer to the vectors of both: status and outputs. Both are strangers, so each answers in a process that can be ended.
 fn answers(old: &Intake, new: &Intake) -> Result<Vec<(String, String, String)>> {
-    let mut rows = Vec::new();
     let known: BTreeSet<&str> = old.vectors.vectors.iter().map(|vector| vector.name.as_str()).collect();
     let added = new.vectors.vectors.iter().filter(|vector| !known.contains(vector.name.as_str()));
-    let vectors: Vec<_> = old.vectors.vectors.iter().chain(added).collect();
-    if vectors.is_empty() {
-        return Ok(rows);
+    let vectors = Vectors { vectors: old.vectors.vectors.iter().chain(added).cloned().collect() };
+    if vectors.vectors.is_empty() {
+        return Ok(Vec::new());
     }
-    let (a, b) = (loaded(old)?, loaded(new)?);
-    for vector in vectors {
-        let given = |module: &enact_wasm::Module, intake: &Intake| {
-            let given = vectors::call(module, vector, &vectors::limits(&intake.manifest.codes, &vector.capability))?;
-            Ok::<_, EngineError>(format!("{} {}", given.status, serde_json::Value::Object(given.outputs)))
-        };
-        rows.push((format!("answer to `{}`", vector.name), given(&a, old)?, given(&b, new)?));
-    }
-    Ok(rows)
-}
-
-fn loaded(intake: &Intake) -> Result<enact_wasm::Module> {
-    let sandbox = vectors::sandbox(enact_wasm::Backend::Native)?;
-    crate::bound::admit(&sandbox, &intake.bytes, &intake.manifest.module)
+    let given = |intake: &Intake| super::warden::answers(&intake.bytes, &intake.manifest, &vectors);
+    let (a, b) = (given(old)?, given(new)?);
+    let named = vectors.vectors.iter().map(|vector| format!("answer to `{}`", vector.name));
+    Ok(named.zip(a.into_iter().zip(b)).map(|(what, (before, after))| (what, before, after)).collect())
 }

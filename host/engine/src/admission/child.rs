@@ -14,11 +14,16 @@ pub(super) const HEAD_BYTES_MAX: u64 = 16 << 20;
 /// Bytes of a compiled module: a few times those of the largest file.
 pub(super) const COMPILED_BYTES_MAX: u64 = 512 << 20;
 
+/// Bytes of one answer that are handed back whole.
+const ANSWER_BYTES_MAX: usize = 4 << 10;
+
 /// What is wanted.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Question {
     /// Only the compiled form, of a module that has been admitted.
     Compile { profile: Profile, pulley: bool },
+    /// What it answers to each vector, of a module that may not be admitted yet.
+    Answers { manifest: Manifest, vectors: Vectors },
     /// Everything.
     Examine { manifest: Manifest, vectors: Vectors, vectors_file: Option<String> },
 }
@@ -28,6 +33,8 @@ pub(super) enum Question {
 pub(super) enum Answer {
     /// The compiled form follows.
     Compiled,
+    /// To each vector, in order.
+    Answered(Vec<String>),
     /// It may be admitted; the compiled form follows.
     Examined { examined: Box<Examined>, tried: Vec<Tried> },
     /// It breaks rules, or promises.
@@ -105,8 +112,31 @@ fn answer(question: &Question, bytes: &[u8]) -> Result<(Answer, Vec<u8>)> {
                 Err(e) => (Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }, Vec::new()),
             })
         }
+        Question::Answers { manifest, vectors } => answers(bytes, manifest, vectors).map(|answer| (answer, Vec::new())),
         Question::Examine { manifest, vectors, vectors_file } => examine(bytes, manifest, vectors, vectors_file.as_deref()),
     }
+}
+
+fn answers(bytes: &[u8], manifest: &Manifest, vectors: &Vectors) -> Result<Answer> {
+    let module = match sandbox(Backend::Native)?.admit(bytes, enact_wasm::inspect(bytes).profile) {
+        Ok(module) => module,
+        Err(e) => return Ok(Answer::NotCompiled { code: e.code().to_owned(), detail: e.to_string() }),
+    };
+    let given = |vector| {
+        let given = vectors::call(&module, vector, &vectors::limits(&manifest.codes, &vector.capability))?;
+        Ok(shortened(format!("{} {}", given.status, serde_json::Value::Object(given.outputs))))
+    };
+    vectors.vectors.iter().map(given).collect::<Result<_>>().map(Answer::Answered)
+}
+
+/// A long answer by its beginning and its digest: all of them are one frame.
+fn shortened(text: String) -> String {
+    if text.len() <= ANSWER_BYTES_MAX {
+        return text;
+    }
+    let digest = enact_core::hash::blob_hash(text.as_bytes());
+    let begins = text.char_indices().take_while(|(at, _)| *at < ANSWER_BYTES_MAX / 2).map(|(_, c)| c).collect::<String>();
+    format!("{begins}… ({} bytes, {digest})", text.len())
 }
 
 fn sandbox(backend: Backend) -> Result<Sandbox> {

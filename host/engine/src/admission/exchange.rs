@@ -80,13 +80,13 @@ pub fn verify(bytes: &[u8], envelope: &[u8], key: &VerifyingKey) -> Result<State
     Ok(said)
 }
 
-/// A key as `enact actor list` shows it.
+/// A key as `enact actor list --json` shows it.
 ///
 /// # Errors
-/// [`EngineError::Key`].
+/// [`EngineError::PublicKey`].
 pub fn key(text: &str) -> Result<VerifyingKey> {
     let key = enact_core::govern::key_bytes(text).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
-    key.ok_or_else(|| EngineError::Key { name: text.to_owned() })
+    key.ok_or_else(|| EngineError::PublicKey { key: text.to_owned() })
 }
 
 impl Engine {

@@ -153,23 +153,30 @@ impl Engine {
         Ok(Added { module: name.to_owned(), examined: fit.examined, tried: fit.tried, proposed, ratified: None })
     }
 
+    /// The proposal of a module that is named, or the only one that is open: nobody ratifies what they have not chosen.
+    ///
+    /// # Errors
+    /// [`EngineError::ModuleNotProposed`], [`EngineError::ModuleProposals`].
+    pub fn open_module(&self, name: &str, proposal: Option<Digest>) -> Result<Open> {
+        let mut open = self.open_modules(name)?;
+        open.retain(|open| proposal.is_none_or(|record| open.record == record));
+        match open.len() {
+            0 | 1 => open.pop().ok_or_else(|| EngineError::ModuleNotProposed { name: name.to_owned() }),
+            _ => Err(EngineError::ModuleProposals { name: name.to_owned(), open }),
+        }
+    }
+
     /// Examines a proposed version again, on this machine, and ratifies it when that found the same. From then on its name stands for it when the
     /// protocol is sealed.
     ///
     /// # Errors
-    /// [`EngineError::ModuleNotProposed`], [`EngineError::AdmissionDiffers`], and those of [`Intake::examine`] and [`Engine::propose`].
-    pub fn ratify_module(&self, by: &str, name: &str, proposal: Option<Digest>, reliance: Reliance) -> Result<Appended> {
-        let open = self.open_modules(name)?;
-        let chosen = match proposal {
-            Some(record) => open.into_iter().find(|open| open.record == record),
-            None => open.into_iter().next_back(),
-        };
-        let open = chosen.ok_or_else(|| EngineError::ModuleNotProposed { name: name.to_owned() })?;
+    /// [`EngineError::AdmissionDiffers`], and those of [`Intake::examine`] and [`Engine::propose`].
+    pub fn ratify_module(&self, by: &str, name: &str, open: &Open, reliance: Reliance) -> Result<Appended> {
         let intake = self.module_kept(&open.examined.digest)?;
         let fit = intake.examine().map_err(|e| named(e, name))?;
-        same(&open, fit.examined.clone(), name)?;
+        same(open, fit.examined.clone(), name)?;
         self.keep(&intake, &fit)?;
-        let appended = self.record_ratification(by, name, &open, reliance)?;
+        let appended = self.record_ratification(by, name, open, reliance)?;
         self.workspace().name_module(name, &open.examined.digest)?;
         Ok(appended)
     }
@@ -192,10 +199,9 @@ impl Engine {
         let (workspace, digest) = (self.workspace(), &fit.examined.digest);
         workspace.keep_module(&intake.bytes)?;
         let manifest = serde_json::to_vec_pretty(&intake.manifest).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
-        workspace.keep_beside_module(digest, MANIFEST, &manifest)?;
-        if let Some(vectors) = &intake.vectors_bytes {
-            workspace.keep_beside_module(digest, VECTORS, vectors)?;
-        }
+        workspace.keep_beside_module(digest, MANIFEST, Some(&manifest))?;
+        // What an earlier intake of the same file had beside it is no part of this one: it would be examined with it again.
+        workspace.keep_beside_module(digest, VECTORS, intake.vectors_bytes.as_deref())?;
         // Whoever runs it first does not compile it again; where the cache cannot be written they do.
         let _ = self.sandbox().keep(digest, &fit.compiled);
         Ok(())

@@ -153,11 +153,15 @@ impl Manifest {
     /// Reads a manifest. Strict.
     ///
     /// # Errors
-    /// [`EngineError::Json`].
+    /// [`EngineError::Json`]; [`EngineError::ModuleName`], because a stranger's name becomes one of files.
     pub fn read(bytes: &[u8], what: &str) -> Result<Self> {
         let json = |detail: String| EngineError::Json { what: what.to_owned(), detail };
         let value = enact_core::canonical::parse(bytes).map_err(|e| json(e.to_string()))?;
-        serde_json::from_value(value).map_err(|e| json(e.to_string()))
+        let read: Self = serde_json::from_value(value).map_err(|e| json(e.to_string()))?;
+        if !read.module.is_empty() {
+            super::record::subject(&read.module)?;
+        }
+        Ok(read)
     }
 }
 

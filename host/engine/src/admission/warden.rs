@@ -76,8 +76,24 @@ pub fn examine(bytes: &[u8], manifest: &Manifest, vectors: &Vectors, vectors_fil
         (Answer::Examined { examined, tried }, compiled) => Ok(Examination::Fit { examined, tried, compiled }),
         (Answer::Refused { reasons, tried }, _) => Ok(Examination::Unfit { reasons, tried }),
         (Answer::NotCompiled { code, detail }, _) => Err(EngineError::NotExamined { code, detail }),
-        (Answer::Compiled, _) => Err(ended((CRASHED, "it answered another question".to_owned()))),
+        (Answer::Compiled | Answer::Answered(_), _) => Err(ended((CRASHED, "it answered another question".to_owned()))),
     }
+}
+
+/// What a module answers to each of these, in the same bounds; a long answer by its beginning and its digest.
+///
+/// # Errors
+/// [`EngineError::NotExamined`].
+pub(super) fn answers(bytes: &[u8], manifest: &Manifest, vectors: &Vectors) -> Result<Vec<String>> {
+    let program = PROGRAM.get().ok_or_else(|| EngineError::Internal { detail: "no program examines modules".to_owned() })?;
+    let question = Question::Answers { manifest: manifest.clone(), vectors: vectors.clone() };
+    let (code, detail) = match (Warden { program: program.clone() }).ask(&question, bytes) {
+        Ok((Answer::Answered(answers), _)) if answers.len() == vectors.vectors.len() => return Ok(answers),
+        Ok((Answer::NotCompiled { code, detail }, _)) => (code, detail),
+        Ok(_) => (CRASHED.to_owned(), "it answered another question".to_owned()),
+        Err((code, detail)) => (code.to_owned(), detail),
+    };
+    Err(EngineError::NotExamined { code, detail })
 }
 
 const TIMEOUT: &str = "admission_timeout";
@@ -96,7 +112,7 @@ impl Compiler for Warden {
         match self.ask(&question, bytes) {
             Ok((Answer::Compiled, compiled)) => Ok(compiled),
             Ok((Answer::NotCompiled { detail, .. }, _)) => Err(AdmissionError::Compile { detail }),
-            Ok((Answer::Examined { .. } | Answer::Refused { .. }, _)) => {
+            Ok((Answer::Answered(_) | Answer::Examined { .. } | Answer::Refused { .. }, _)) => {
                 Err(AdmissionError::Ended { code: CRASHED, detail: "it answered another question".to_owned() })
             }
             Err((code, detail)) => Err(AdmissionError::Ended { code, detail }),

@@ -1,7 +1,7 @@
 //! Actors from this workspace: their keys are made here, what they may do is said in the ledger.
 use ed25519_dalek::SigningKey;
 use enact_core::entry::Record;
-use enact_core::govern::row::SystemRow;
+use enact_core::govern::row::{ActorRow, SystemRow};
 use enact_core::govern::{builtin, sign};
 use enact_core::hash::Digest;
 use enact_core::state::{Space, StateView as _};
@@ -32,9 +32,20 @@ impl Engine {
         if let Some(text) = self.store().reader()?.moment(None)?.get(Space::System, "founded")? {
             return Err(EngineError::Founded { by: row::<SystemRow>(&text, "system", "founded")?.actor });
         }
-        let key = keys::create(self.workspace(), &actor)?;
-        let payload = json!({"key": keys::public(&key), "roles": roles});
-        self.propose_signed(&actor, Some(&key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)])
+        let fresh = keys::create(self.workspace(), &actor)?;
+        let payload = json!({"key": keys::public(&fresh.key), "roles": roles});
+        let proposed = self.propose_signed(&actor, Some(&fresh.key), &[Proposed::of("ACTOR", "ACTOR.FOUND", &actor, payload)]);
+        self.settle_key(fresh, &actor, proposed)
+    }
+
+    /// Keeps a key that the ledger holds, and no other.
+    fn settle_key<T>(&self, fresh: keys::Fresh<'_>, actor: &str, proposed: Result<T>) -> Result<T> {
+        fresh.settle(proposed, |key| Ok(self.actor_row(actor)?.is_some_and(|row| row.key.as_deref() == Some(key))))
+    }
+
+    fn actor_row(&self, actor: &str) -> Result<Option<ActorRow>> {
+        let found = self.store().reader()?.state(Space::Actor, actor)?;
+        found.map(|(_, text)| row(&text, "actor", actor)).transpose()
     }
 
     /// The private key that this workspace holds for an actor.
@@ -45,13 +56,15 @@ impl Engine {
     /// Registers an actor with a new key of this workspace, or with a public key that was made elsewhere, and grants it roles.
     pub fn register(&self, by: &str, actor: &str, key: Option<&str>, roles: &[String], scope: Option<&str>) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
-        let public = match key {
-            Some(public) => public.to_owned(),
-            None => keys::public(&keys::create(self.workspace(), &actor)?),
-        };
+        let fresh = if key.is_none() { Some(keys::create(self.workspace(), &actor)?) } else { None };
+        let public = fresh.as_ref().map(|fresh| keys::public(&fresh.key)).or_else(|| key.map(str::to_owned)).unwrap_or_default();
         let mut batch = vec![Proposed::of("ACTOR", "ACTOR.REGISTER", &actor, json!({"key": public}))];
         batch.extend(roles.iter().map(|role| Proposed::of("ACTOR", "ACTOR.GRANT", &actor, granted(Held::Role(role), scope))));
-        self.propose(by, &batch)
+        let proposed = self.propose(by, &batch);
+        match fresh {
+            Some(fresh) => self.settle_key(fresh, &actor, proposed),
+            None => proposed,
+        }
     }
 
     /// Grants a role or a seat.
@@ -70,9 +83,8 @@ impl Engine {
     pub fn rotate(&self, by: &str, actor: &str) -> Result<Appended> {
         let actor = keys::actor_id(actor)?;
         let next = keys::create_next(self.workspace(), &actor)?;
-        let appended = self.propose(by, &[Proposed::of("ACTOR", "ACTOR.ROTATE", &actor, json!({"key": keys::public(&next)}))])?;
-        keys::promote(self.workspace(), &actor)?;
-        Ok(appended)
+        let proposed = self.propose(by, &[Proposed::of("ACTOR", "ACTOR.ROTATE", &actor, json!({"key": keys::public(&next.key)}))]);
+        self.settle_key(next, &actor, proposed)
     }
 
     /// Says something about an actor that needs a reason: `ACTOR.REVOKE`, `ACTOR.SUSPEND`, `ACTOR.RESUME`.

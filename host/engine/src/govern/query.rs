@@ -22,9 +22,7 @@ pub(super) const PAGE: u64 = 1_000;
 pub struct SubjectReport {
     /// `Type:Id`.
     pub subject: String,
-    /// The entry that left it so.
-    pub seq: u64,
-    /// Where it stands.
+    /// Where it stands, and by which entry.
     #[serde(flatten)]
     pub row: SubjectRow,
 }
@@ -136,12 +134,13 @@ impl Engine {
     /// Where a subject stands, now or as entry `at` left it.
     pub fn subject_state(&self, subject: &str, at: Option<u64>) -> Result<SubjectReport> {
         let mut reader = self.store().reader()?;
+        Self::has_entry(&mut reader, at)?;
         let found = match at {
             Some(seq) => reader.state_at(Space::Subject, subject, seq)?,
             None => reader.state(Space::Subject, subject)?,
         };
-        let (seq, text) = found.ok_or_else(|| EngineError::NoSubject { subject: subject.to_owned() })?;
-        Ok(SubjectReport { subject: subject.to_owned(), seq, row: row(&text, "subject", subject)? })
+        let (_, text) = found.ok_or_else(|| EngineError::NoSubject { subject: subject.to_owned() })?;
+        Ok(SubjectReport { subject: subject.to_owned(), row: row(&text, "subject", subject)? })
     }
 
     /// All records of a subject, oldest first.
@@ -164,9 +163,7 @@ impl Engine {
     pub fn subjects(&self, prefix: &str, limit: u64) -> Result<Vec<SubjectReport>> {
         let mut reader = self.store().reader()?;
         let rows = reader.state_rows(Space::Subject, prefix, None, limit)?;
-        rows.into_iter()
-            .map(|found| Ok(SubjectReport { row: row(&found.value, "subject", &found.key)?, subject: found.key, seq: found.seq }))
-            .collect()
+        rows.into_iter().map(|found| Ok(SubjectReport { row: row(&found.value, "subject", &found.key)?, subject: found.key })).collect()
     }
 
     /// All actors, in the order of their ids.
@@ -174,8 +171,10 @@ impl Engine {
         self.all(Space::Actor, "")?
             .into_iter()
             .map(|(key, _, value)| {
-                let key_here = keys::load(self.workspace(), &key).is_ok();
-                Ok(ActorReport { key_here, row: row(&value, "actor", &key)?, actor: key })
+                let row: ActorRow = row(&value, "actor", &key)?;
+                // A file of that name may hold another key, such as one that was replaced elsewhere.
+                let key_here = keys::load(self.workspace(), &key).is_ok_and(|held| row.key == Some(keys::public(&held)));
+                Ok(ActorReport { key_here, row, actor: key })
             })
             .collect()
     }

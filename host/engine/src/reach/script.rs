@@ -2,8 +2,9 @@
 //! and the code of a live run; nothing leaves this process.
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::ops::Bound;
 
-use enact_flow::artifact::{FileGrant, HttpGrant};
+use enact_flow::artifact::{FileGrant, GRANT_ROWS_MAX, HttpGrant};
 use enact_wasm::limits::{BODY_BYTES_MAX, LIST_MAX};
 use enact_wasm::{Answer, Fault, HttpResponse, Request, Written};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,11 @@ use super::files::{self, failed};
 use super::policy::{self, Asked};
 use super::write::UNFINISHED;
 use super::{Beyond, no_more_files};
+
+/// Files of one vector: a few times the names that a listing may answer with.
+const FILES_MAX: usize = 4 * LIST_MAX as usize;
+/// Answers of peers that one vector prepares.
+const PEERS_MAX: usize = LIST_MAX as usize;
 
 /// Octets in a document: as text, or in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +123,15 @@ impl Script {
         peers: &[PeerAnswer],
         files: &BTreeMap<String, Octets>,
     ) -> Result<Self, String> {
+        for (what, len, max) in [
+            ("rows of `http`", http.len(), GRANT_ROWS_MAX),
+            ("rows of `files`", rows.len(), GRANT_ROWS_MAX),
+            ("peers", peers.len(), PEERS_MAX),
+        ] {
+            if len > max {
+                return Err(format!("{len} {what} of the {max} allowed"));
+            }
+        }
         http.iter().try_for_each(HttpGrant::check)?;
         rows.iter().try_for_each(FileGrant::check)?;
         if let Some(twice) = rows.iter().enumerate().find(|(nth, row)| rows.iter().take(*nth).any(|earlier| earlier.name == row.name)) {
@@ -214,11 +229,17 @@ impl Beyond for Script {
 
 /// Whether there is a folder of this path because something lies in it.
 fn folder(files: &BTreeMap<String, Vec<u8>>, path: &str) -> bool {
-    files.keys().any(|file| file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    // Names are in order: those below it begin where it, followed by a slash, would be.
+    let below = format!("{path}/");
+    let first = files.range::<str, _>((Bound::Included(below.as_str()), Bound::Unbounded)).next();
+    first.is_some_and(|(file, _)| file.starts_with(&below))
 }
 
 /// Files by their paths, each within the bound of one.
 pub(crate) fn contents(files: &BTreeMap<String, Octets>) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    if files.len() > FILES_MAX {
+        return Err(format!("{} files of the {FILES_MAX} allowed", files.len()));
+    }
     let content = |(path, content): (&String, &Octets)| {
         let content = content.read().filter(|bytes| bytes.len() <= BODY_BYTES_MAX && !path.contains(UNFINISHED));
         Ok((path.clone(), content.ok_or_else(|| format!("the content of `{path}` is too large or not hexadecimal in lower case"))?))

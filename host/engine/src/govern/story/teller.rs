@@ -167,8 +167,8 @@ impl<'a> Teller<'a> {
         let engine = &self.engine;
         let mut batch = Vec::new();
         if engine.subject_state(actor, None).is_err() {
-            let key = keys::create(engine.workspace(), &keys::actor_id(actor)?)?;
-            batch.push(Proposed::of("ACTOR", "ACTOR.REGISTER", actor, json!({"key": keys::public(&key)})));
+            let fresh = keys::create(engine.workspace(), &keys::actor_id(actor)?)?;
+            batch.push(Proposed::of("ACTOR", "ACTOR.REGISTER", actor, json!({"key": keys::public(&fresh.key)})));
         }
         let mut payloads: Vec<Value> = grant.roles.iter().map(|role| json!({"role": role})).collect();
         if let Some(seat) = &grant.seat {
