@@ -478,6 +478,10 @@ impl EngineError {
         None
     }
 }
+
+const INCOMPLETE_HINT: &str =
+    "put `enact.toml` back, whose `origin` is the name of the ledger, or choose another folder; nothing was written";
+
 fn file_hint(path: &Path, source: &std::io::Error) -> Option<String> {
     Some(match file_code(source) {
         "file_missing" => "check the path; `-` reads standard input".to_owned(),
