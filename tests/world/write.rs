@@ -30,7 +30,7 @@ fn writing(asks: &[Ask]) -> Scratch {
         std::fs::create_dir_all(scratch.workspace().join("data").join(folder)).unwrap();
     }
     // A row that names the keys is not sealed; this one leads to them.
-    std::os::unix::fs::symlink("keys", scratch.workspace().join("mine")).unwrap();
+    symlink("keys", scratch.workspace().join("mine")).unwrap();
     scratch
 }
 
