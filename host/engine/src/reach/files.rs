@@ -32,7 +32,7 @@ impl Files<'_> {
         if rest.is_empty() {
             return Err(names_folder());
         }
-        // Asked before it is opened: opening a device may do something.
+        // Asked before it is opened: opening what is no file may do something.
         let known = folder.metadata(rest).map_err(|e| failed(&e))?;
         if !known.is_file() {
             return Err(names_no_file());
