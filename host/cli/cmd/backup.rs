@@ -16,7 +16,8 @@ use crate::ui::{BAD, GOOD, Ui};
 /// The copy is verified as `enact verify` does it; where it is not what was signed, the ledger itself is not, the exit code is 4, and the copy
 /// stays as it is.
 ///
-/// To restore: put the file in the place of `ledger/ledger.db` of a workspace that nobody uses, and run `enact verify`.
+/// To restore: put the file in the place of `ledger/ledger.db` of a workspace that nobody uses and that has the `enact.toml` and the `keys/` of the
+/// one that was copied, and run `enact verify`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
     /// The new file; an existing one is not replaced.
