@@ -84,7 +84,7 @@ impl Engine {
     /// Sums all accounts, now or as entry `at` left them.
     ///
     /// # Errors
-    /// [`EngineError::NoEntry`] beyond the head, [`EngineError::Altered`] when a stored total cannot be one.
+    /// [`crate::EngineError::NoEntry`] beyond the head, [`crate::EngineError::Altered`] when a stored total cannot be one.
     pub fn trial_balance(&self, at: Option<u64>) -> Result<TrialBalance> {
         let mut reader = self.store().reader()?;
         // One moment for all pages: a page of another moment would not add up.
