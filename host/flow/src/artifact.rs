@@ -26,8 +26,8 @@ pub use capability::{Binding, Bound, Import, LimitOverrides, MoleculeStep, Opera
 pub use contract::{Contract, InputField, OnResult, OutputField, StatusContract, Step, ValueType};
 pub use governance::Governance;
 pub use grant::{
-    FileGrant, FileMode, GRANT_ROWS_MAX, HttpGrant, OutboxGrant, WorkflowGrant, is_plain_address, is_reserved, is_secret_name, is_token,
-    server_spelling,
+    FileGrant, FileMode, GRANT_ROWS_MAX, HttpGrant, OWN_FOLDERS, OutboxGrant, WorkflowGrant, is_plain_address, is_reserved, is_secret_name,
+    is_token, server_spelling,
 };
 pub use listener::{Listener, Occasion};
 

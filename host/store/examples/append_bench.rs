@@ -3,12 +3,14 @@
 //! `cargo run --release -p enact-store --example append_bench [folder] [commits]`
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
+mod signed;
+
 use std::io::Write as _;
 use std::time::Instant;
 
-use enact_core::entry::{Draft, Head, Kind as RecordKind, Local, Record};
+use enact_core::entry::{Draft, Kind as RecordKind, Local, Record};
 use enact_core::hash::blob_hash;
-use enact_store::{Commit, Kind, OpenOptions, Read, RunRow, Store, Write};
+use enact_store::{Commit, Kind, Read, RunRow, Write};
 use serde_json::json;
 
 /// Bytes of trace, transcript, input and output of a run together.
@@ -43,7 +45,7 @@ fn commit(number: usize, keyed: bool) -> Commit {
     // Not compressible to nothing, not random either: what JSON looks like to a disk.
     let part = |bytes: usize| (0..bytes).map(|i| b'a' + u8::try_from((i * number + i / 7) % 26).unwrap_or(0)).collect::<Vec<u8>>();
     Commit {
-        origin: "bench".to_owned(),
+        origin: signed::ORIGIN.to_owned(),
         draft: Draft {
             protocol: blob_hash(b"protocol"),
             at: "2026-04-17T10:00:00Z".to_owned(),
@@ -76,13 +78,12 @@ fn main() {
     let mut out = std::io::stdout().lock();
     for (batch, keyed) in [(1, false), (16, false), (64, false), (64, true), (256, false)] {
         let folder = tempfile::tempdir_in(&parent).unwrap();
-        let store = Store::open(&OpenOptions::new(folder.path().join("bench.db")).create("bench", "key")).unwrap();
+        let store = signed::create(folder.path().join("bench.db"));
         let mut writer = store.writer().unwrap();
         let commits: Vec<_> = (0..if batch == 1 { total / 10 } else { total }).map(|number| commit(number, keyed)).collect();
         let started = Instant::now();
         for chunk in commits.chunks(batch) {
-            let sign = |head: &Head| format!("bench\n{}\n", head.size);
-            writer.append(chunk, "2026-04-17T10:00:00Z", &sign).unwrap();
+            writer.append(chunk, "2026-04-17T10:00:00Z", &signed::sign).unwrap();
         }
         let seconds = started.elapsed().as_secs_f64();
         let stats = store.stats();

@@ -4,6 +4,8 @@
 //! `cargo run --release -p enact-store --example governed_bench [folder] [entries] [preloaded entries]`
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
+mod signed;
+
 use std::io::Write as _;
 use std::time::Instant;
 
@@ -11,7 +13,7 @@ use enact_core::entry::{Draft, Head, Kind, Local, Record, Sealed, seal};
 use enact_core::error::Refusal;
 use enact_core::hash::blob_hash;
 use enact_core::state::{Put, Space, StateDelta};
-use enact_store::{Judge, OpenOptions, Store, StoreError, TxView, Writer};
+use enact_store::{Judge, Store, StoreError, TxView, Writer};
 use serde_json::json;
 
 /// Accounts whose balances change all the time.
@@ -60,7 +62,7 @@ impl Judge for Trivial {
             let credits = before.as_deref().and_then(|row| row.split('"').nth(3)?.parse::<u64>().ok()).unwrap_or(0) + 1_250_000;
             puts.push(Put { space: Space::Balance, key, value: format!("{{\"credits\":\"{credits}\",\"debits\":\"0\"}}") });
         }
-        let sealed = match seal(head, "bench", draft.clone()) {
+        let sealed = match seal(head, signed::ORIGIN, draft.clone()) {
             Ok(sealed) => sealed,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -88,7 +90,7 @@ fn run(writer: &mut Writer, from: u64, count: u64, batch: u64) -> (f64, f64, f64
     while number < from + count {
         let mut drafts: Vec<_> = (number..number + batch).map(draft).collect();
         let (started, before) = (Instant::now(), on_processor());
-        let answers = writer.append_governed(&mut drafts, NOW, &mut Trivial, &|head| format!("bench\n{}\n", head.size)).unwrap();
+        let answers = writer.append_governed(&mut drafts, NOW, &mut Trivial, &signed::sign).unwrap();
         let seconds = started.elapsed().as_secs_f64();
         assert!(answers.iter().all(Result::is_ok));
         (busy, slowest, worked) = (busy + seconds, slowest.max(seconds), worked + on_processor() - before);
@@ -115,16 +117,15 @@ fn main() {
         )
         .unwrap();
     };
-    let create = |path: std::path::PathBuf| Store::open(&OpenOptions::new(path).create("bench", "key")).unwrap();
     for batch in [1, 64, 256, 1024] {
         let folder = tempfile::tempdir_in(&parent).unwrap();
-        let store = create(folder.path().join("bench.db"));
+        let store = signed::create(folder.path().join("bench.db"));
         let measured = run(&mut store.writer().unwrap(), 0, counts(batch), batch);
         show("from empty", batch, measured, &store, enact_store::Stats::default());
     }
     let folder = tempfile::tempdir_in(&parent).unwrap();
     let path = folder.path().join("bench.db");
-    let store = create(path.clone());
+    let store = signed::create(path.clone());
     let mut writer = store.writer().unwrap();
     let measured = run(&mut writer, 0, preload, 1024);
     show("preloading", 1024, measured, &store, enact_store::Stats::default());

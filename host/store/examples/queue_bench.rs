@@ -4,6 +4,8 @@
 //! `cargo run --release -p enact-store --example queue_bench [folder] [items] [preloaded items] [batch]`
 #![allow(clippy::unwrap_used, reason = "a measurement stops at the first surprise")]
 
+mod signed;
+
 use std::io::Write as _;
 use std::time::Instant;
 
@@ -12,8 +14,8 @@ use enact_core::error::Refusal;
 use enact_core::hash::blob_hash;
 use enact_core::state::{Put, Space, StateDelta};
 use enact_store::{
-    Committed, Fence, Judge, OpenOptions, QueueChange, QueueExpect, QueueFilter, QueueItem, QueueMember, QueueRow, QueueTake, READY,
-    Reader, RunRow, Store, StoreError, TxView, Work, WorkRun, Writer,
+    Committed, Fence, Judge, QueueChange, QueueExpect, QueueFilter, QueueItem, QueueMember, QueueRow, QueueTake, READY, Reader, RunRow,
+    StoreError, TxView, Work, WorkRun, Writer,
 };
 use serde_json::json;
 
@@ -34,7 +36,7 @@ impl Judge for Trivial {
     fn judge(&mut self, view: &dyn TxView, head: &Head, draft: &Draft) -> Result<Result<(Sealed, StateDelta), Refusal>, StoreError> {
         let subject = draft.records[0].subject.clone();
         let before = view.get(Space::Subject, &subject)?.map_or(0, |row| row.len());
-        let sealed = match seal(head, "bench", draft.clone()) {
+        let sealed = match seal(head, signed::ORIGIN, draft.clone()) {
             Ok(sealed) => sealed,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -150,8 +152,7 @@ fn append(writer: &mut Writer, mut units: Vec<Work>) -> Vec<Committed> {
         let line = change.line.strip_suffix('}')?;
         Some(format!("{line},\"entry\":{}}}", committed.seq))
     };
-    let sign = |head: &Head| format!("bench\n{}\n", head.size);
-    let answers = writer.append_work(&mut units, NOW, &mut Trivial, &mut line, &sign).unwrap();
+    let answers = writer.append_work(&mut units, NOW, &mut Trivial, &mut line, &signed::sign).unwrap();
     answers.into_iter().map(|answer| answer.unwrap_or_else(|refused| panic!("{refused:?}"))).collect()
 }
 
@@ -238,7 +239,7 @@ fn main() {
     let (total, preload, batch) = (number(20_000), number(1_000_000), number(64));
     let (total, preload) = (total.next_multiple_of(batch), preload.next_multiple_of(PRELOAD));
     let folder = tempfile::tempdir_in(&parent).unwrap();
-    let store = Store::open(&OpenOptions::new(folder.path().join("bench.db")).create("bench", "key")).unwrap();
+    let store = signed::create(folder.path().join("bench.db"));
     let mut writer = store.writer().unwrap();
     let mut out = std::io::stdout().lock();
     let mut show = |what: &str, count: u64, legs: Legs| {

@@ -193,7 +193,7 @@ impl Writer {
         let (head, past) = match self.flights.back() {
             Some(flight) => (flight.head.clone(), Some(&flight.rows)),
             None => {
-                let head = ledger::head_to_follow(&reading, self.left.as_ref(), &self.shared.signed_by)?;
+                let head = ledger::head_to_follow(&reading, self.left.as_ref(), &self.shared)?;
                 let last = derived::last(&reading)?;
                 if cache.known != Some(last) {
                     cache = Cache::default();

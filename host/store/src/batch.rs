@@ -16,11 +16,11 @@ use crate::error::StoreError;
 use crate::executions::{self, Execution};
 use crate::governed::TxView;
 use crate::lane::locked;
-use crate::ledger::{self, SignedBy};
+use crate::ledger;
 use crate::links::Links;
 use crate::model::{Committed, Read, Rejection, RunRow, Write};
 use crate::number::column;
-use crate::open;
+use crate::open::{self, Shared};
 use crate::queue::change::Queue;
 use crate::refusals::{self, RefusedProposal};
 use crate::state;
@@ -208,7 +208,7 @@ impl Writer {
         let mut lane = locked(&self.lane);
         // Taken, so that a batch that comes to nothing leaves nothing behind in memory either.
         let cache = mem::take(&mut self.cache);
-        let signing = Signing { left: self.left.take(), by: &self.shared.signed_by, sign };
+        let signing = Signing { left: self.left.take(), shared: &self.shared, sign };
         let done = append(&mut lane.connection, cache, batch, now, &signing).map_err(|e| open::at(e, &self.shared.options))?;
         self.cache = done.cache;
         self.left = Some(done.head);
@@ -236,10 +236,10 @@ struct Done<L> {
     head: Head,
 }
 
-/// Whom a head is signed by, and where this writer left one.
+/// Where this writer left the head, by whom one is signed, and what signs the next.
 struct Signing<'a> {
     left: Option<Head>,
-    by: &'a SignedBy,
+    shared: &'a Shared,
     sign: &'a dyn Fn(&Head) -> String,
 }
 
@@ -253,7 +253,7 @@ fn append<B: Batch>(
 ) -> Result<Done<B::Left>, StoreError> {
     // Immediate: the lock is taken before the head is read, so that no other process can append in between.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut head = ledger::head_to_follow(&transaction, signing.left.as_ref(), signing.by)?;
+    let mut head = ledger::head_to_follow(&transaction, signing.left.as_ref(), signing.shared)?;
     let mut cache = cache;
     if B::GOVERNED {
         // Rows are only ever added, by entries whose numbers only ever grow. While the last one is the one we know of, no other process

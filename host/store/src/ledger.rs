@@ -1,6 +1,5 @@
 //! Entries, the head and the runs beside them in SQL; the same for a reader and for the transaction that appends. Judges nothing.
 
-use ed25519_dalek::VerifyingKey;
 use enact_core::entry::{EntryView, Head};
 use enact_core::hash::{Hash, entry_hash};
 use enact_core::merkle::Frontier;
@@ -10,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::StoreError;
 use crate::model::RunRow;
 use crate::number::{column, unsigned};
+use crate::open::Shared;
 
 /// The head of the ledger without entries.
 pub(crate) fn create_head(connection: &Connection) -> Result<(), StoreError> {
@@ -37,16 +37,9 @@ pub(crate) fn head(connection: &Connection) -> Result<Head, StoreError> {
     Ok(head)
 }
 
-/// By whom the head of a ledger is signed. Without a key, what is pinned as such is none, and nothing can be checked.
-#[derive(Debug)]
-pub(crate) struct SignedBy {
-    pub(crate) origin: String,
-    pub(crate) key: Option<VerifyingKey>,
-}
-
 /// The head that an append may follow. One that this process did not leave itself must be signed, and end in the last entry that is there: the
 /// next signature vouches for everything before it, so it would make somebody else's alteration ours.
-pub(crate) fn head_to_follow(connection: &Connection, left: Option<&Head>, by: &SignedBy) -> Result<Head, StoreError> {
+pub(crate) fn head_to_follow(connection: &Connection, left: Option<&Head>, shared: &Shared) -> Result<Head, StoreError> {
     let head = head(connection)?;
     if left == Some(&head) {
         return Ok(head);
@@ -68,9 +61,12 @@ pub(crate) fn head_to_follow(connection: &Connection, left: Option<&Head>, by: &
     if !ends {
         return wrong("the head does not end in the last entry that is there");
     }
-    let Some(key) = by.key.as_ref().filter(|_| head.size > 0) else { return Ok(head) };
+    if head.size == 0 {
+        return Ok(head);
+    }
+    let Ok((_, key)) = note::decode_key(&shared.public_key) else { return wrong("what it is pinned to is no verifier key") };
     let text: Option<String> = connection.prepare_cached("SELECT note FROM head WHERE one = 1")?.query_row([], |row| row.get(0))?;
-    match text.map(|text| note::verify(&text, key, &by.origin)) {
+    match text.map(|text| note::verify(&text, &key, &shared.origin)) {
         Some(Ok(signed)) if signed.size == head.size && signed.root == head.root() => Ok(head),
         Some(Ok(_)) => wrong("the head is not the one that was signed"),
         Some(Err(error)) => wrong(&format!("the head is not signed: {error}")),

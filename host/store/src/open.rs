@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use enact_core::note;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::error::StoreError;
-use crate::ledger::{self, SignedBy};
+use crate::ledger;
 use crate::reader::Reader;
 use crate::schema::{self, APPLICATION_ID, FORMAT, PAGE_BYTES};
 use crate::stats::{Counters, Stats};
@@ -91,7 +90,6 @@ pub(crate) struct Shared {
     pub(crate) options: OpenOptions,
     pub(crate) origin: String,
     pub(crate) public_key: String,
-    pub(crate) signed_by: SignedBy,
     pub(crate) counters: Arc<Counters>,
     checkpointer: Mutex<Option<Checkpointer>>,
 }
@@ -140,9 +138,7 @@ impl Store {
             }
         }
         let counters = Arc::new(Counters::default());
-        let key = note::decode_key(&public_key).ok().map(|(_, key)| key);
-        let signed_by = SignedBy { origin: origin.clone(), key };
-        let shared = Shared { options, origin, public_key, signed_by, counters, checkpointer: Mutex::new(None) };
+        let shared = Shared { options, origin, public_key, counters, checkpointer: Mutex::new(None) };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -102,7 +102,7 @@ impl Writer {
     /// [`StoreError::Corrupt`], or whatever SQLite reports.
     pub fn signed_head(&mut self) -> Result<Head, StoreError> {
         self.landed(0);
-        ledger::head_to_follow(&locked(&self.lane).connection, None, &self.shared.signed_by)
+        ledger::head_to_follow(&locked(&self.lane).connection, None, &self.shared)
     }
 
     /// Keeps a checkpoint that was published or countersigned. A later note for the same size replaces the earlier one.

@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
-use enact_flow::artifact::{FileGrant, FileMode};
+use enact_flow::artifact::{FileGrant, FileMode, OWN_FOLDERS};
 use enact_wasm::limits::{BODY_BYTES_MAX, LIST_MAX};
 use enact_wasm::{Answer, Fault};
 use rustix::fs::OFlags;
 
 use super::write;
-
-/// Folders of a workspace that no row may reach into: keys, the ledger, and what decides what runs.
-const OWN: [&str; 5] = ["keys", "ledger", "modules", "protocol", "cache"];
 
 /// Longest name of a file, and longest path: what systems take. A longer one is not worth a retry anywhere.
 const NAME_BYTES_MAX: usize = 255;
@@ -89,7 +86,7 @@ impl Files<'_> {
         if !Path::new(path).is_absolute() && !folder.starts_with(&workspace) {
             return denied();
         }
-        let own = OWN.iter().map(|own| workspace.join(own));
+        let own = OWN_FOLDERS.iter().map(|own| workspace.join(own));
         // Neither in one of them nor above it.
         if own.into_iter().any(|own| folder.starts_with(&own) || own.starts_with(&folder)) {
             return denied();

@@ -41,8 +41,8 @@ const RESERVED: [&str; 26] = [
 ];
 /// How a family of such headers begins.
 const RESERVED_PREFIX: &str = "x-forwarded-";
-/// Folders of a workspace that no row leads to: keys, the ledger, and what decides what runs.
-const OWN_FOLDERS: [&str; 5] = ["cache", "keys", "ledger", "modules", "protocol"];
+/// Folders of a workspace that no row leads to, neither by its name nor by where it really is: keys, the ledger, and what decides what runs.
+pub const OWN_FOLDERS: [&str; 5] = ["cache", "keys", "ledger", "modules", "protocol"];
 /// Rows of one interface for one capability: they are searched one after the other at each request, so there are never many.
 pub const GRANT_ROWS_MAX: usize = 64;
 /// Longest time for one request, in milliseconds. The wall clock of the whole call is shorter by default.

@@ -1,10 +1,10 @@
 //! What an append keeps, what it leaves out, and that a failed one changes nothing.
 
 use enact_core::entry::Head;
-use enact_core::hash::Digest;
+use enact_core::note;
 use enact_store::{ConflictKind, Kind, OpenOptions, Read, Rejection, StateRead, Store, StoreError, Write};
 
-use crate::support::{Bench, NOW, commit, one, sign, with};
+use crate::support::{Bench, KEY, NOW, ORIGIN, commit, one, sign, with};
 
 fn put(store: &str, key: &str, value: &str, version: u64) -> Write {
     Write::Put { store: store.to_owned(), kind: Kind::Registry, key: key.to_owned(), value: value.to_owned(), version }
@@ -31,7 +31,10 @@ fn b_03_a_batch_is_one_chain_and_one_sync() {
     let head = reader.head().unwrap();
     assert_eq!(head.size, 64);
     assert_eq!(head.entry_hash, Some(answers[63].as_ref().unwrap().entry_hash));
-    assert_eq!(reader.note().unwrap(), Some(format!("64/{}", Digest::sha256(head.root()))));
+    let note = reader.note().unwrap();
+    assert_eq!(note, Some(sign(&head)));
+    let signed = note::verify(&note.unwrap(), &note::decode_key(KEY).unwrap().1, ORIGIN).unwrap();
+    assert_eq!((signed.size, signed.root), (64, head.root()));
     assert_eq!((bench.store.stats().transactions, bench.store.stats().commits), (1, 64));
     assert!(bench.store.stats().wal_bytes > 0);
 }

@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
+use ed25519_dalek::SigningKey;
 use enact_core::entry::{Draft, Head, Kind as RecordKind, Local, Record};
-use enact_core::hash::{Digest, blob_hash};
+use enact_core::hash::blob_hash;
+use enact_core::note;
 use enact_store::{Commit, Committed, Fold, OpenOptions, Read, Reader, Rejection, Row, RunRow, StateRead, Store, StoreInfo, Write, Writer};
 use serde_json::json;
 use tempfile::TempDir;
 
 pub(crate) const ORIGIN: &str = "example.org/ledger";
-pub(crate) const KEY: &str = "example.org/ledger+00000000+AAAA";
+/// The verifier key of [`sign`].
+pub(crate) const KEY: &str = "example.org/ledger+79a3823a+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
 pub(crate) const NOW: &str = "2026-04-17T10:00:00Z";
 
 /// A ledger in a folder that goes away with it.
@@ -39,9 +42,9 @@ pub(crate) fn creating(path: PathBuf) -> OpenOptions {
     OpenOptions::new(path).create(ORIGIN, KEY)
 }
 
-/// A stand-in for a signature; what matters here is that it is stored with the head it was made of.
+/// Signs a head.
 pub(crate) fn sign(head: &Head) -> String {
-    format!("{}/{}", head.size, Digest::sha256(head.root()))
+    note::sign(ORIGIN, head.size, &head.root(), &SigningKey::from_bytes(&[7; 32]))
 }
 
 pub(crate) fn commit(run_id: &str) -> Commit {
