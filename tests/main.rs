@@ -6,6 +6,7 @@
 mod bad_input;
 mod blindness;
 mod boundary;
+mod bundle;
 mod concurrency;
 mod crash;
 mod decisions;

@@ -1,4 +1,8 @@
 //! One flipped bit anywhere in the stored ledger, trace, transcript or module is found and named (B-30, P-26).
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
 use rusqlite::params;
 
 use crate::support::{Scratch, ran, reseal};
@@ -354,4 +358,36 @@ pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) 
     let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
     assert!(verify["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == "checkpoint_root"), "{verify}");
     sql.query_row("SELECT run_id FROM runs WHERE seq = ?1", [seq], |r| r.get(0)).unwrap()
+}
+
+/// B-32: a workspace is handed over with the secret of its cache and with what was compiled. None of that machine code is loaded.
+#[test]
+fn b_32_a_copied_workspace_loads_no_machine_code_that_came_with_it() {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+            let to = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &to),
+                false => assert!(std::fs::copy(entry.path(), to).is_ok()),
+            }
+        }
+    }
+    fn compiled(workspace: &Path) -> BTreeMap<OsString, Vec<u8>> {
+        let files = std::fs::read_dir(workspace.join("cache")).unwrap().map(Result::unwrap);
+        let files = files.filter(|file| file.path().extension().is_some_and(|end| end == "cwasm"));
+        files.map(|file| (file.file_name(), std::fs::read(file.path()).unwrap())).collect()
+    }
+    let scratch = three_runs();
+    let handed = scratch.path().join("handed");
+    copy(&scratch.workspace(), &handed);
+    let before = compiled(&handed);
+    scratch.enact(&["audit", "--all"]).exits(0);
+    assert_eq!(compiled(&scratch.workspace()), before, "compiled again where nobody moved");
+    ran(&scratch.command().args(["-w", &handed.display().to_string(), "audit", "--all"]).output().unwrap()).exits(0);
+    let after = compiled(&handed);
+    assert!(before.len() > 2 && before.keys().eq(after.keys()), "{:?}", after.keys());
+    for (name, bytes) in before {
+        assert_ne!(bytes, after[&name], "{name:?} was loaded");
+    }
 }

@@ -12,6 +12,7 @@ use enact_engine::{Engine, EngineError, EngineOptions};
 use enact_store::StoredEntry;
 use serde_json::{Value, json};
 
+use super::bundle::{self, BundleArgs, UnbundleArgs};
 use super::open_read;
 use crate::args::Global;
 use crate::exit::Exit;
@@ -32,6 +33,15 @@ pub(crate) enum LedgerCommand {
     Checkpoint,
     /// Write all entries, one canonical JSON object per line, to a file or standard output.
     Export(ExportArgs),
+    /// Write everything that an auditor needs into one file: the ledger, its protocols and modules, and nothing secret.
+    ///
+    /// Whoever gets it needs nothing but this program and the key that it prints, which is best told by another way. It holds every payload of the
+    /// ledger. The ledger in it is verified; where it is not what was signed the bundle is written all the same, and the exit code is 4.
+    Bundle(BundleArgs),
+    /// Make a workspace of such a file, to look at, verify and audit. Nothing can be appended to it.
+    ///
+    /// What the bundle brings along is compared and verified; machine code is compiled here. Exit code 4 where it is not what was signed.
+    Unbundle(UnbundleArgs),
     /// Make the derived state and the index over record hashes anew from the entries, whatever is there now.
     ///
     /// For a file whose derived tables were lost or altered. Every governed entry is judged again from nothing; one that the rules do not allow
@@ -80,6 +90,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &LedgerCommand) -> Result<E
         LedgerCommand::Prove(args) => prove(ui, &open_read(global)?, args),
         LedgerCommand::Checkpoint => checkpoint(ui, global),
         LedgerCommand::Export(args) => export(ui, &open_read(global)?, args),
+        LedgerCommand::Bundle(args) => bundle::write(ui, &open_read(global)?, args),
+        LedgerCommand::Unbundle(args) => bundle::open(ui, args),
         LedgerCommand::Rebuild(args) => rebuild(ui, global, args),
     }
 }

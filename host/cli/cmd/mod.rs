@@ -6,6 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod backup;
 pub(crate) mod batch;
 pub(crate) mod bench;
+pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod demo;

@@ -103,7 +103,7 @@ fn export(ui: &Ui, engine: &Engine, run: &str, prove: bool, file: &Path) -> Resu
     let written = std::fs::File::create_new(file).and_then(|mut out| out.write_all(&receipt));
     written.map_err(|e| EngineError::file("create", file, e))?;
     if ui.json() {
-        ui.document(&receipts::check(&receipt, &engine.verifier_key())?)?;
+        ui.document(&receipts::check(&receipt, engine.verifier_key())?)?;
     } else {
         ui.note(format!("wrote `{}`; check it with --verify and the key {}", file.display(), engine.verifier_key()));
     }
@@ -115,7 +115,7 @@ fn verify(ui: &Ui, global: &Global, key: Option<&str>, file: &Path) -> Result<Ex
     let bytes = read_input(file, RECEIPT_BYTES_MAX, too_large)?;
     let key = match key {
         Some(key) => key.to_owned(),
-        None => open_read(global)?.verifier_key(),
+        None => open_read(global)?.vouched_key()?.to_owned(),
     };
     let report = receipts::check(&bytes, &key)?;
     if ui.json() {

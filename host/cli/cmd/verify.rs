@@ -88,7 +88,7 @@ fn proof(ui: &Ui, global: &Global, key: Option<&str>, file: &Path) -> Result<Exi
     // Never the key that the proof itself names: it would prove that somebody signed something.
     let key = match key {
         Some(key) => key.to_owned(),
-        None => open_read(global)?.verifier_key(),
+        None => open_read(global)?.vouched_key()?.to_owned(),
     };
     let report = offline::check(&bytes, &key)?;
     if ui.json() {

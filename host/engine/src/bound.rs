@@ -2,6 +2,7 @@
 //!
 //! Resolved completely before the first node (P-06); nothing is looked up while a run goes on (P-05, P-08).
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use enact_core::hash::Digest;
@@ -27,11 +28,20 @@ pub const HOST_CALLS_MAX: u32 = 1_000;
 pub trait ModuleSource {
     /// The bytes, already checked against the digest.
     fn module(&self, digest: &str) -> Result<Vec<u8>>;
+
+    /// The file that holds them, if there is one: not checked against anything.
+    fn file(&self, _digest: &str) -> Option<File> {
+        None
+    }
 }
 
 impl ModuleSource for crate::workspace::Workspace {
     fn module(&self, digest: &str) -> Result<Vec<u8>> {
         self.module_bytes(digest)
+    }
+
+    fn file(&self, digest: &str) -> Option<File> {
+        self.module_opened(digest)
     }
 }
 
@@ -45,8 +55,16 @@ impl Modules {
         if let Some(module) = self.lock().get(digest) {
             return Ok(module.clone());
         }
-        let bytes = source.module(digest)?;
-        let module = admit(sandbox, &bytes, name)?;
+        let module = match source.file(digest).and_then(|file| sandbox.sealed(digest, &file)) {
+            Some(module) => module,
+            None => {
+                let module = admit(sandbox, &source.module(digest)?, name)?;
+                if let Some(file) = source.file(digest) {
+                    sandbox.seal(&module, file);
+                }
+                module
+            }
+        };
         self.lock().insert(digest.to_owned(), module.clone());
         Ok(module)
     }

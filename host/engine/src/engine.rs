@@ -77,6 +77,13 @@ impl Default for EngineOptions {
     }
 }
 
+/// What signatures of this ledger are checked with.
+struct VerifierKey {
+    text: String,
+    /// Only the ledger itself says so.
+    claimed: bool,
+}
+
 /// An opened workspace that can run workflows.
 pub struct Engine {
     workspace: Workspace,
@@ -88,7 +95,8 @@ pub struct Engine {
     snapshot: Arc<Snapshot>,
     bounds: Mutex<HashMap<BindingKey, Arc<Bound>>>,
     fingerprint: Digest,
-    key: SigningKey,
+    signer: Option<SigningKey>,
+    verifier: VerifierKey,
     sources: Arc<dyn Sources>,
     book: RuleBook,
     gate: Gate,
@@ -117,14 +125,15 @@ impl Engine {
         options: &EngineOptions,
         sources: Arc<dyn Sources>,
     ) -> Result<Self> {
-        let key = SigningKey::from_bytes(&workspace.ledger_seed()?);
         let origin = workspace.config().origin.clone();
-        let store = Store::open(&OpenOptions {
-            create: (!options.read_only)
-                .then(|| Create { public_key: note::encode_key(&origin, &key.verifying_key()), origin: origin.clone() }),
-            read_only: options.read_only,
-            ..OpenOptions::new(ledger)
-        })?;
+        let signer = workspace.ledger_seed()?.map(|seed| SigningKey::from_bytes(&seed));
+        let own = signer.as_ref().map(|key| note::encode_key(&origin, &key.verifying_key()));
+        let create = match &own {
+            _ if options.read_only => None,
+            Some(key) => Some(Create { public_key: key.clone(), origin: origin.clone() }),
+            None => return Err(EngineError::NoLedgerKey { path: workspace.path().to_owned() }),
+        };
+        let store = Store::open(&OpenOptions { create, read_only: options.read_only, ..OpenOptions::new(ledger) })?;
         if store.origin() != origin {
             return Err(EngineError::Altered {
                 what: "the ledger".to_owned(),
@@ -132,6 +141,9 @@ impl Engine {
                 detail: format!("it is `{}`, the workspace is `{origin}`", store.origin()),
             });
         }
+        let given = if own.is_none() { workspace.given_key()? } else { None };
+        let verifier =
+            VerifierKey { claimed: own.is_none() && given.is_none(), text: own.or(given).unwrap_or_else(|| store.public_key().to_owned()) };
         let sandbox = sandbox(&workspace, options)?;
         let fingerprint = sandbox
             .fingerprint()
@@ -149,7 +161,8 @@ impl Engine {
             snapshot,
             bounds: Mutex::new(HashMap::new()),
             fingerprint,
-            key,
+            signer,
+            verifier,
             sources,
             book: RuleBook::default(),
             gate: Gate::default(),
@@ -187,15 +200,34 @@ impl Engine {
         self.fingerprint
     }
 
-    /// The verifier key of this ledger's checkpoints.
+    /// The verifier key of this ledger's checkpoints: of the key that is here, or the one that was given when the ledger was taken in, or the one that
+    /// the ledger itself names.
     #[must_use]
-    pub fn verifier_key(&self) -> String {
-        note::encode_key(&self.workspace.config().origin, &self.key.verifying_key())
+    pub fn verifier_key(&self) -> &str {
+        &self.verifier.text
+    }
+
+    /// Whether nobody but the ledger itself says that this is its key.
+    #[must_use]
+    pub fn verifier_key_is_claimed(&self) -> bool {
+        self.verifier.claimed
+    }
+
+    /// The verifier key, if somebody but the ledger itself says that it is the one.
+    ///
+    /// # Errors
+    /// [`EngineError::NoLedgerKey`].
+    pub fn vouched_key(&self) -> Result<&str> {
+        if self.verifier.claimed { Err(self.no_ledger_key()) } else { Ok(&self.verifier.text) }
+    }
+
+    fn no_ledger_key(&self) -> EngineError {
+        EngineError::NoLedgerKey { path: self.workspace.path().to_owned() }
     }
 
     /// The key that signs checkpoints and exported receipts.
-    pub(crate) fn ledger_key(&self) -> &SigningKey {
-        &self.key
+    pub(crate) fn ledger_key(&self) -> Result<&SigningKey> {
+        self.signer.as_ref().ok_or_else(|| self.no_ledger_key())
     }
 
     /// The time of the clock, as records have it.
@@ -215,11 +247,6 @@ impl Engine {
         self.sources.now_micros()
     }
 
-    /// The note of a new head.
-    pub(crate) fn sign(&self, head: &Head) -> String {
-        note::sign(&self.workspace.config().origin, head.size, &head.root(), &self.key)
-    }
-
     /// Now, as the queue counts it.
     pub(crate) fn queue_now(&self) -> u64 {
         u64::try_from(self.now_micros()).unwrap_or(0)
@@ -236,10 +263,22 @@ impl Engine {
         self.modules.admit(&self.sandbox, &self.workspace, digest, name)
     }
 
-    /// Uses the writer, which is opened on first use.
+    /// Uses the writer for what is no entry.
     pub(crate) fn with_writer<T>(&self, act: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        self.with_signer(|writer, _| act(writer))
+    }
+
+    /// Uses the writer, which is opened on first use, and what signs a new head.
+    pub(crate) fn with_signer<T>(&self, act: impl FnOnce(&mut Writer, &dyn Fn(&Head) -> String) -> Result<T>) -> Result<T> {
+        let (key, origin) = (self.ledger_key()?, &self.workspace.config().origin);
         let mut guard = lock(&self.writer);
-        act(self.writer(&mut guard)?)
+        if guard.is_none() {
+            let mut writer = self.store.writer()?;
+            writer.put_snapshot(self.snapshot.hash(), &self.snapshot.to_lock())?;
+            *guard = Some(writer);
+        }
+        let writer = guard.as_mut().ok_or(EngineError::Internal { detail: "no writer".to_owned() })?;
+        act(writer, &|head| note::sign(origin, head.size, &head.root(), key))
     }
 
     /// Resolves everything a workflow needs, before its first node (P-06).
@@ -336,12 +375,7 @@ impl Engine {
     /// One durable commit for a batch of executed runs; answers in the order of the batch.
     pub(crate) fn commit(&self, batch: Vec<Prepared>) -> Result<Vec<Result<RunReport, Refused>>> {
         let (commits, mut runs): (Vec<Commit>, Vec<_>) = batch.into_iter().map(|p| (p.commit, (p.report, p.sent))).unzip();
-        let mut guard = lock(&self.writer);
-        let writer = self.writer(&mut guard)?;
-        let origin = &self.workspace.config().origin;
-        let sign = |head: &Head| note::sign(origin, head.size, &head.root(), &self.key);
-        let answers = writer.append(&commits, &time_text(self.sources.now_micros()), &sign)?;
-        drop(guard);
+        let answers = self.with_signer(|writer, sign| Ok(writer.append(&commits, &time_text(self.sources.now_micros()), sign)?))?;
         let answers = answers.into_iter().zip(runs.drain(..)).map(|(answer, (mut report, sent))| match answer {
             Ok(committed) => {
                 self.reach.settle(&report.run_id, &sent);
@@ -356,32 +390,20 @@ impl Engine {
 
     /// Signs and stores a checkpoint of the present head.
     pub fn checkpoint(&self) -> Result<String> {
-        let mut guard = lock(&self.writer);
-        let writer = self.writer(&mut guard)?;
-        let head = writer.signed_head()?;
-        if head.size == 0 {
-            return Err(EngineError::EmptyLedger);
-        }
-        let note = note::sign(&self.workspace.config().origin, head.size, &head.root(), &self.key);
-        writer.put_checkpoint(head.size, &note)?;
-        Ok(note)
+        self.with_signer(|writer, sign| {
+            let head = writer.signed_head()?;
+            if head.size == 0 {
+                return Err(EngineError::EmptyLedger);
+            }
+            let note = sign(&head);
+            writer.put_checkpoint(head.size, &note)?;
+            Ok(note)
+        })
     }
 
     /// Moves everything from the write-ahead log into the ledger file, so that its size can be told.
     pub(crate) fn settle(&self) -> Result<()> {
-        let mut guard = lock(&self.writer);
-        self.writer(&mut guard)?.checkpoint()?;
-        Ok(())
-    }
-
-    /// The writer, opened on first use: commands that only read never ask for the right to write.
-    fn writer<'a>(&self, guard: &'a mut MutexGuard<'_, Option<Writer>>) -> Result<&'a mut Writer> {
-        if guard.is_none() {
-            let mut writer = self.store.writer()?;
-            writer.put_snapshot(self.snapshot.hash(), &self.snapshot.to_lock())?;
-            **guard = Some(writer);
-        }
-        guard.as_mut().ok_or(EngineError::Internal { detail: "no writer".to_owned() })
+        self.with_writer(|writer| Ok(writer.checkpoint().map(drop)?))
     }
 }
 

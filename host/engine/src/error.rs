@@ -7,6 +7,8 @@ use enact_flow::bind::BindingReport;
 use enact_flow::problem::Problem;
 use enact_store::StoreError;
 
+use crate::bundle;
+
 /// Result of the engine.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
@@ -43,6 +45,10 @@ pub enum EngineError {
     Origin { origin: String },
     #[error("{}", no_key(name))]
     Key { name: String },
+    #[error("the key that signs the ledger of `{}` is not here", path.display())]
+    NoLedgerKey { path: PathBuf },
+    #[error("{detail}")]
+    Bundle { code: &'static str, detail: String },
     #[error("`{key}` is no Ed25519 public key in base64")]
     PublicKey { key: String },
     #[error("{what} is not valid JSON: {detail}")]
@@ -192,6 +198,11 @@ fn key_hint(name: &str) -> &'static str {
     }
 }
 
+const PUBLIC_KEY_HINT: &str = "it has 44 characters, as `enact actor list --json` shows it; or name an actor with `--by`";
+
+const NO_KEY_HINT: &str =
+    "the ledger can be looked at, verified and audited here; appending needs `keys/ledger.key`, and checking what has left it `--key`";
+
 const LOCK_HINT: &str = "put back the file that was sealed, or seal again if the sources under `protocol/` are to hold; \
     `enact verify` checks the ledger all the same";
 
@@ -213,6 +224,8 @@ impl EngineError {
             Self::Config { .. } => "config_invalid",
             Self::Origin { .. } => "origin_invalid",
             Self::Key { .. } | Self::PublicKey { .. } => "key_invalid",
+            Self::NoLedgerKey { .. } => "ledger_key_missing",
+            Self::Bundle { code, .. } => code,
             Self::Json { .. } => "json_invalid",
             Self::PayloadShape { .. } => "payload_not_object",
             Self::PayloadValue { .. } => "payload_value",
@@ -279,6 +292,7 @@ impl EngineError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Bundle { code: bundle::ALTERED | bundle::OTHER_KEY, .. } => Kind::Integrity,
             Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
             Self::Decision { code: "decision_unknown", .. } => Kind::Caller,
             Self::Queue { .. }
@@ -306,6 +320,8 @@ impl EngineError {
             | Self::Config { .. }
             | Self::Origin { .. }
             | Self::Key { .. }
+            | Self::NoLedgerKey { .. }
+            | Self::Bundle { .. }
             | Self::PublicKey { .. }
             | Self::Json { .. }
             | Self::PayloadShape { .. }
@@ -366,9 +382,9 @@ impl EngineError {
             Self::PayloadSize { .. } | Self::FileTooLarge { .. } => "pass a reference to large content instead of the content".to_owned(),
             Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
             Self::Key { name } => key_hint(name).to_owned(),
-            Self::PublicKey { .. } => {
-                "it has 44 characters, as `enact actor list --json` shows it; or name an actor with `--by`".to_owned()
-            }
+            Self::NoLedgerKey { .. } => NO_KEY_HINT.to_owned(),
+            Self::Bundle { code, .. } => bundle::hint(code).to_owned(),
+            Self::PublicKey { .. } => PUBLIC_KEY_HINT.to_owned(),
             Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),
             Self::Infrastructure { .. } => "nothing was recorded; run it again when the machine has recovered".to_owned(),
             Self::Rejected { .. } => "nothing was recorded; mend what the message names and run it again".to_owned(),

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bench;
 pub mod bench_decide;
 pub mod bound;
+pub mod bundle;
 pub mod canonical;
 pub mod embedded;
 mod engine;

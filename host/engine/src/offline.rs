@@ -123,10 +123,10 @@ impl Engine {
             let stored = reader.entry(seq)?.ok_or(EngineError::NoEntry { seq, size })?;
             let proof = Proof::new(seq, &note, &mut from_leaves(&leaves)).map_err(|e| altered(seq, e.code(), e.to_string()))?;
             // A proof that this binary would not accept itself is not handed out.
-            let (name, key) = note::decode_key(&self.verifier_key()).map_err(|e| altered(seq, e.code(), e.to_string()))?;
+            let (name, key) = note::decode_key(self.verifier_key()).map_err(|e| altered(seq, e.code(), e.to_string()))?;
             proof.verify(&stored.bytes, &key, &name).map_err(|e| altered(seq, e.code(), e.to_string()))?;
             let entry = String::from_utf8(stored.bytes).map_err(|e| altered(seq, "canonical_syntax", e.to_string()))?;
-            proofs.push(EntryProof { seq, size, proof: proof.to_string(), key: self.verifier_key(), entry });
+            proofs.push(EntryProof { seq, size, proof: proof.to_string(), key: self.verifier_key().to_owned(), entry });
         }
         Ok(proofs)
     }

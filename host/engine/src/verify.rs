@@ -24,6 +24,8 @@ use crate::lanes::in_order;
 const FINDINGS_MAX: usize = 1_000;
 /// Entries that a thread examines at a time.
 const CHUNK: u64 = 256;
+/// Said of a ledger without a key that anybody else vouches for.
+const CLAIMED_NOT_CHECKED: &str = "that this is the key of the ledger: it came with it (`--key` names one that came by another way)";
 /// Said unless a rebuild was asked for.
 const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, and the derived state (`--rebuild`)";
 
@@ -93,8 +95,8 @@ impl VerifyReport {
 impl Engine {
     /// Verifies the ledger against `key` (or the workspace's own) on `jobs` threads; `progress` is told after each entry.
     pub fn verify(&self, key: Option<&str>, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
-        let own = self.verifier_key();
-        let (_, key) = note::decode_key(key.unwrap_or(&own)).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
+        let claimed = key.is_none() && self.verifier_key_is_claimed();
+        let (_, key) = note::decode_key(key.unwrap_or(self.verifier_key())).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
         let mut reader = self.store().reader()?;
         // Head, notes and what lies beyond are of one moment, whoever appends meanwhile.
         reader.begin()?;
@@ -176,7 +178,10 @@ impl Engine {
                 "what only helps to find or to work (refusals, cursors, leases; the queue: `--rebuild`, the index of events: `enact audit --state`)"
                     .to_owned(),
                 "modules that no protocol of an entry binds".to_owned(),
-            ],
+            ]
+            .into_iter()
+            .chain(claimed.then(|| CLAIMED_NOT_CHECKED.to_owned()))
+            .collect(),
         })
     }
 

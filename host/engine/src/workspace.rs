@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt as _};
-use enact_core::hash::{Digest, module_digest};
+use enact_core::hash::{Digest, derived, module_digest};
 use enact_flow::artifact::Artifact;
 use enact_flow::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,16 @@ use crate::error::{EngineError, Result};
 
 /// Name of the workspace that `run` creates where there is none.
 pub const DEFAULT_DIR: &str = ".enact";
-const CONFIG: &str = "enact.toml";
+pub(crate) const CONFIG: &str = "enact.toml";
 /// The configuration while everything else is put in place; what is left of an attempt that was interrupted.
 const CONFIG_BEGUN: &str = "enact.toml.begun";
-const LOCK: &str = "protocol.lock";
+pub(crate) const LOCK: &str = "protocol.lock";
+const CACHE_KEY: &str = "keys/cache.key";
+const LEDGER_KEY: &str = "keys/ledger.key";
+const GIVEN_KEY: &str = "keys/ledger.pub";
+const CACHE_KEY_CONTEXT: &str = "enact cache key v2";
 /// What says that a folder was a workspace though its configuration is gone; another one would write over it.
-const PRECIOUS: [&str; 5] = ["ledger/ledger.db", "keys/ledger.key", "keys/cache.key", "modules/names.json", LOCK];
+const PRECIOUS: [&str; 5] = ["ledger/ledger.db", LEDGER_KEY, CACHE_KEY, "modules/names.json", LOCK];
 /// A configuration is a few lines; anything larger is not one of ours.
 const CONFIG_BYTES_MAX: u64 = 64 << 10;
 /// An artifact is read by people; one over a MiB is a mistake or an attack.
@@ -139,8 +144,8 @@ impl Workspace {
         for folder in ["ledger", "modules", "protocol", "keys", "cache"] {
             self.dir.create_dir_all(folder).map_err(|e| self.at("create", folder, e))?;
         }
-        self.new_secret("keys/ledger.key")?;
-        self.new_secret("keys/cache.key")?;
+        self.new_secret(LEDGER_KEY)?;
+        self.new_secret(CACHE_KEY)?;
         for (_, code, bytes) in embedded::artifacts() {
             self.write(&format!("protocol/{code}.json"), bytes)?;
         }
@@ -156,6 +161,54 @@ impl Workspace {
             modules,
             snapshot: self.seal()?.hash().to_owned(),
         })
+    }
+
+    /// Begins a workspace for somebody else's ledger in an empty folder: it has no key to sign with. What belongs into it is put there by
+    /// [`Workspace::put`], the configuration last.
+    pub(crate) fn receive(path: &Path, key: Option<&str>) -> Result<Self> {
+        let config = Config { origin: String::new(), node: String::new(), environment: String::new(), parameters: BTreeMap::new() };
+        let this = Self { path: path.to_owned(), dir: open_dir(path)?, config };
+        for folder in ["ledger", "modules", "protocol", "keys", "cache"] {
+            this.dir.create_dir_all(folder).map_err(|e| this.at("create", folder, e))?;
+        }
+        this.new_secret(CACHE_KEY)?;
+        if let Some(key) = key {
+            this.write(GIVEN_KEY, key.as_bytes())?;
+        }
+        Ok(this)
+    }
+
+    /// Writes a file of it as it comes.
+    pub(crate) fn put(&self, name: &str, content: &mut dyn std::io::Read) -> Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o644);
+        let mut write = || -> std::io::Result<()> {
+            let mut file = self.dir.open_with(name, &options)?;
+            std::io::copy(content, &mut file)?;
+            file.sync_all()
+        };
+        write().map_err(|e| self.at("write", name, e))
+    }
+
+    /// A file of it, and its size.
+    pub(crate) fn opened(&self, name: &str) -> Result<(File, u64)> {
+        let open = || -> std::io::Result<(File, u64)> {
+            let file = self.dir.open(name)?.into_std();
+            let bytes = file.metadata()?.len();
+            Ok((file, bytes))
+        };
+        open().map_err(|e| self.at("read", name, e))
+    }
+
+    /// Names of everything that is kept of modules, sorted.
+    pub(crate) fn module_files(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.dir.read_dir("modules").map_err(|e| self.at("list", "modules", e))? {
+            let name = entry.map_err(|e| self.at("list", "modules", e))?.file_name().to_string_lossy().into_owned();
+            names.push(format!("modules/{name}"));
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// Opens an existing workspace.
@@ -197,14 +250,26 @@ impl Workspace {
         self.path.join("cache")
     }
 
-    /// The seed of the key that signs checkpoints.
-    pub fn ledger_seed(&self) -> Result<[u8; 32]> {
-        self.read_secret("keys/ledger.key")
+    /// The seed of the key that signs checkpoints; `None` where the ledger is somebody else's.
+    pub fn ledger_seed(&self) -> Result<Option<[u8; 32]>> {
+        if self.has(LEDGER_KEY) { self.read_secret(LEDGER_KEY).map(Some) } else { Ok(None) }
     }
 
-    /// The key that authenticates the cache of compiled modules.
+    /// The verifier key of somebody else's ledger, as it was given when the ledger was taken in.
+    pub(crate) fn given_key(&self) -> Result<Option<String>> {
+        if !self.has(GIVEN_KEY) {
+            return Ok(None);
+        }
+        let bytes = self.read(GIVEN_KEY, 1 << 10)?;
+        let text = String::from_utf8(bytes).map_err(|_| EngineError::Key { name: GIVEN_KEY.to_owned() })?;
+        Ok(Some(text.trim().to_owned()))
+    }
+
+    /// The key that authenticates the cache of compiled modules: the secret, bound to the very file that holds it on this machine. Whoever is handed a
+    /// copy of a workspace has the secret and what was compiled as well, and loads none of that machine code.
     pub fn cache_key(&self) -> Result<[u8; 32]> {
-        self.read_secret("keys/cache.key")
+        let place = self.dir.open(CACHE_KEY).and_then(|file| place(&file.into_std())).map_err(|e| self.at("read", CACHE_KEY, e))?;
+        Ok(derived(CACHE_KEY_CONTEXT, format!("{}\n{place}", hex::encode(self.read_secret(CACHE_KEY)?)).as_bytes()).bytes)
     }
 
     /// Adds a component under a name. Whether it may be bound is asked when the protocol is sealed, and again when it is run.
@@ -281,6 +346,11 @@ impl Workspace {
             return Err(EngineError::ModuleDigest { expected: digest.to_owned(), got });
         }
         Ok(bytes)
+    }
+
+    /// The file of a module, as far as there is one.
+    pub(crate) fn module_opened(&self, digest: &str) -> Option<File> {
+        self.dir.open(module_file(digest).ok()?).ok().map(cap_std::fs::File::into_std)
     }
 
     /// The artifacts of `protocol/`, as they are on disk now.
@@ -415,6 +485,25 @@ impl Workspace {
         hex::decode_to_slice(text.trim_ascii(), &mut seed).map_err(|_| EngineError::Key { name: name.to_owned() })?;
         Ok(seed)
     }
+}
+
+/// What a copy of a file does not have: the machine, where the file lies in its file system, and since when. The number of the volume is left out, which
+/// is another after a restart.
+fn place(file: &File) -> std::io::Result<String> {
+    let said = file.metadata()?;
+    // Some systems have none.
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let born = said.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    #[cfg(unix)]
+    let lies = {
+        use std::os::unix::fs::MetadataExt as _;
+        // Where a file system does not know when a file was made, it knows when it was last moved.
+        let since = if born.is_zero() { said.ctime_nsec() } else { 0 };
+        format!("{} {since}", said.ino())
+    };
+    #[cfg(not(unix))]
+    let lies = "";
+    Ok(format!("{} {} {lies}", machine.trim(), born.as_nanos()))
 }
 
 /// Parses and compiles artifact files against the modules that are present.

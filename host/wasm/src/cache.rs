@@ -5,10 +5,11 @@
 //! the cache is never an authority and never an error.
 //!
 //! What was found when a module was measured against its bounds is kept in the same way: it says of these very bytes, under these rules, that they
-//! break none, and measuring is most of what loading a large module costs.
-use std::fs;
+//! break none, and measuring is most of what loading a large module costs. And whoever has read both in full may keep a [`seal`](crate::seal): as long
+//! as it holds, the module is mapped into memory instead of read.
+use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,14 +21,17 @@ use crate::fingerprint::fuel_schedule;
 use crate::limits::Profile;
 use crate::module::Kind;
 use crate::scan::Facts;
+use crate::seal::{Seen, Stamp, reopened};
 
-/// Length of the MAC in front of the content.
+/// Length of the MAC behind the content, which begins where a page begins.
 const MAC_BYTES: usize = 32;
 /// Names of files end in what they hold.
 const COMPILED: &str = "cwasm";
 const FACTS: &str = "facts";
-/// Tells facts from what is compiled.
+const SEAL: &str = "seal";
+/// Tell facts and seals from what is compiled.
 const RULES: &str = "/facts/";
+const SEALED: &str = "/seal/";
 /// The rules that facts are found under, to the letter: where one of them is another, all is measured again.
 const SOURCES: [&str; 7] = [
     include_str!("scan/component.rs"),
@@ -82,6 +86,26 @@ impl From<Kept> for Facts {
     }
 }
 
+/// A module of which everything was read and found authentic, and the files as they were then.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    facts: Kept,
+    /// Whether it is too large for the narrower profile.
+    standard: bool,
+    /// The component.
+    source: Stamp,
+    /// What it was compiled to.
+    compiled: Stamp,
+    seen: Seen,
+}
+
+/// A module that was found in the cache.
+pub(crate) struct Found {
+    pub(crate) facts: Facts,
+    pub(crate) profile: Profile,
+    pub(crate) component: Component,
+}
+
 /// The cache of one engine.
 pub(crate) struct Cache {
     options: CacheOptions,
@@ -112,8 +136,43 @@ impl Cache {
     /// The compiled module with `digest`, if an authentic and compatible file of it is there.
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
         let name = self.name(&[digest]);
-        let file = self.read(&name, &self.path(&name, COMPILED))?;
-        deserialize(engine, file.get(MAC_BYTES..)?)
+        let file = self.read(&name, &mut self.open(&name, COMPILED)?)?;
+        deserialize(engine, &file)
+    }
+
+    /// The module with `digest` that `source` holds, if a seal of both files holds. Neither is read.
+    pub(crate) fn sealed(&self, engine: &Engine, digest: &str, source: &File) -> Option<Found> {
+        let name = self.seal_name(digest);
+        let seal: Sealed = serde_json::from_slice(&self.read(&name, &mut self.open(&name, SEAL)?)?).ok()?;
+        if !seal.seen.lately() || Stamp::of(source)? != seal.source {
+            return None;
+        }
+        let compiled = self.open(&self.name(&[digest]), COMPILED)?;
+        if Stamp::of(&compiled)? != seal.compiled {
+            return None;
+        }
+        let component = mapped(engine, &compiled)?;
+        let profile = if seal.standard { Profile::Standard } else { Profile::Strict };
+        Some(Found { facts: seal.facts.into(), profile, component })
+    }
+
+    /// Seals a module that was admitted under `profile`, if this host may: reads both files once more, each as the one that it stamps.
+    pub(crate) fn seal(&self, digest: &str, profile: Profile, source: &mut File) -> Option<()> {
+        let name = self.name(&[digest]);
+        let mut compiled = self.open(&name, COMPILED)?;
+        let seal = Sealed {
+            facts: Kept::from(&self.facts(digest, profile)?),
+            standard: profile == Profile::Standard,
+            source: stamped(source, |file| {
+                let mut bytes = Vec::new();
+                file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+                (digest_text(&blake3::hash(&bytes)) == digest).then_some(())
+            })?,
+            compiled: stamped(&mut compiled, |file| self.read(&name, file).map(drop))?,
+            seen: Seen::now(),
+        };
+        self.write(&self.seal_name(digest), SEAL, &serde_json::to_vec(&seal).ok()?);
+        Some(())
     }
 
     /// Keeps a compiled module. A failure costs the next process a compilation and nothing else.
@@ -126,8 +185,7 @@ impl Cache {
     /// What was found of the module with `digest` when it was measured against the rules of `profile` and broke none.
     pub(crate) fn facts(&self, digest: &str, profile: Profile) -> Option<Facts> {
         let name = self.facts_name(digest, profile);
-        let file = self.read(&name, &self.path(&name, FACTS))?;
-        let kept: Kept = serde_json::from_slice(file.get(MAC_BYTES..)?).ok()?;
+        let kept: Kept = serde_json::from_slice(&self.read(&name, &mut self.open(&name, FACTS)?)?).ok()?;
         Some(kept.into())
     }
 
@@ -138,16 +196,23 @@ impl Cache {
         }
     }
 
-    /// The file of that name with its MAC, if it is authentic.
-    fn read(&self, name: &[u8; 32], path: &Path) -> Option<Vec<u8>> {
-        if fs::metadata(path).ok()?.len() > FILE_BYTES_MAX {
+    /// What a file of that name holds, if it is authentic.
+    fn read(&self, name: &[u8; 32], file: &mut File) -> Option<Vec<u8>> {
+        let bytes = file.metadata().ok()?.len();
+        if bytes > FILE_BYTES_MAX {
             return None;
         }
-        let file = fs::read(path).ok()?;
-        let (mac, content) = file.split_at_checked(MAC_BYTES)?;
-        let mac = blake3::Hash::from_bytes(mac.try_into().ok()?);
+        let mut content = Vec::with_capacity(usize::try_from(bytes).ok()?);
+        file.take(FILE_BYTES_MAX).read_to_end(&mut content).ok()?;
+        let (bytes, mac) = content.split_last_chunk::<MAC_BYTES>()?;
         // Constant time: `blake3::Hash` compares so.
-        (self.mac(name, content) == mac).then_some(file)
+        let authentic = self.mac(name, bytes) == blake3::Hash::from_bytes(*mac);
+        content.truncate(bytes.len());
+        authentic.then_some(content)
+    }
+
+    fn open(&self, name: &[u8; 32], kind: &str) -> Option<File> {
+        File::open(self.path(name, kind)).ok()
     }
 
     fn write(&self, name: &[u8; 32], kind: &str, content: &[u8]) {
@@ -156,6 +221,10 @@ impl Cache {
 
     fn facts_name(&self, digest: &str, profile: Profile) -> [u8; 32] {
         self.name(&[digest, RULES, &self.rules, profile.name()])
+    }
+
+    fn seal_name(&self, digest: &str) -> [u8; 32] {
+        self.name(&[digest, SEALED, &self.rules])
     }
 
     /// Parts are digests and names from this crate, none of which is the beginning of another.
@@ -188,14 +257,40 @@ pub(crate) fn deserialize(engine: &Engine, content: &[u8]) -> Option<Component> 
     unsafe { Component::deserialize(engine, content) }.ok()
 }
 
+#[allow(unsafe_code, reason = "the engine loads compiled code only through an unsafe function")]
+fn mapped(engine: &Engine, compiled: &File) -> Option<Component> {
+    let name = reopened(compiled)?;
+    // SAFETY: the content must be what `Component::serialize` gave, and stay so while it is mapped. It is the file of which a MAC was checked
+    // as above, and its stamp is the one it had then. Nobody writes into it: this program puts a new file in the place of an old one, and whoever
+    // else could is the same account, which may write into this process as well.
+    unsafe { Component::deserialize_file(engine, name) }.ok()
+}
+
+/// The stamp of a file, if `read` finds it to be right and nobody touched it meanwhile or shortly before.
+fn stamped(file: &mut File, read: impl FnOnce(&mut File) -> Option<()>) -> Option<Stamp> {
+    let before = Stamp::of(file).filter(Stamp::settled)?;
+    read(file)?;
+    Stamp::of(file).filter(|after| *after == before)
+}
+
+/// `blake3:` and the hash in lower case hexadecimal.
+pub(crate) fn digest_text(hash: &blake3::Hash) -> String {
+    format!("blake3:{}", hash.to_hex())
+}
+
 /// Writes beside the target and renames, so that no reader sees half a file.
 fn write(dir: &Path, path: &Path, mac: &[u8], content: &[u8]) -> std::io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     fs::create_dir_all(dir)?;
     let unique = NEXT.fetch_add(1, Ordering::Relaxed);
     let partial = path.with_extension(format!("{}-{unique}.tmp", std::process::id()));
-    let written = fs::File::create(&partial)
-        .and_then(|mut file| file.write_all(mac).and_then(|()| file.write_all(content)))
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(&partial)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.write_all(mac)))
         .and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         let _ = fs::remove_file(&partial);

@@ -24,6 +24,7 @@ mod outcome;
 mod outputs;
 mod sandbox;
 mod scan;
+mod seal;
 mod transcript;
 mod wasi;
 mod watchdog;

@@ -1,11 +1,12 @@
 //! The sandbox: one engine, its linkers and its watchdog; it admits modules.
+use std::fs::File;
 use std::sync::Arc;
 use std::thread::Builder;
 
 use wasmtime::component::{Component, Linker, types::ComponentItem};
 
 use crate::answer::{GuestOutcome, SideEffectCall, TransformCall};
-use crate::cache::{self, Cache, CacheOptions};
+use crate::cache::{self, Cache, CacheOptions, digest_text};
 use crate::call::{CallState, Callable};
 use crate::config::{self, Backend};
 use crate::error::{AdmissionError, Refusal, SandboxError};
@@ -110,6 +111,26 @@ impl Sandbox {
         })
     }
 
+    /// The module with `digest` that `file` holds, if this host admitted it before, sealed it, and nobody touched anything of it since: then nothing is
+    /// read but the seal.
+    pub fn sealed(&self, digest: &str, file: &File) -> Option<Module> {
+        let cache = self.0.cache.as_ref()?;
+        let found = || {
+            let found = cache.sealed(&self.0.engine, digest, file);
+            let found = found.ok_or_else(|| AdmissionError::Infrastructure { detail: "not sealed".to_owned() })?;
+            self.admitted(&found.component, digest, &found.facts, found.profile)
+        };
+        self.apart(found).ok()
+    }
+
+    /// Seals an admitted module that `file` holds, as soon as its files have not been touched for a moment. A failure costs the next process some time and
+    /// nothing else.
+    pub fn seal(&self, module: &Module, mut file: File) {
+        if let Some(cache) = &self.0.cache {
+            let _ = cache.seal(module.digest(), module.profile(), &mut file);
+        }
+    }
+
     fn apart(&self, admit: impl FnOnce() -> Result<Module, AdmissionError> + Send) -> Result<Module, AdmissionError> {
         // Parsers, validators and compilers recurse; on a stack of their own the bounds of admission always end them in time.
         std::thread::scope(|scope| {
@@ -125,11 +146,15 @@ impl Sandbox {
 
     fn admit_as(&self, bytes: &[u8], digest: &str, profile: Profile) -> Result<Module, AdmissionError> {
         let facts = self.facts(bytes, digest, profile)?;
-        let Some(kind) = facts.kind else {
-            return Err(interface("the module exports none of the worlds"));
-        };
+        // Before it is compiled.
+        facts.kind.ok_or_else(no_world)?;
         let component = self.component(bytes, digest, profile)?;
-        let (callable, purity) = self.link(&component, kind, &facts)?;
+        self.admitted(&component, digest, &facts, profile)
+    }
+
+    fn admitted(&self, component: &Component, digest: &str, facts: &Facts, profile: Profile) -> Result<Module, AdmissionError> {
+        let kind = facts.kind.ok_or_else(no_world)?;
+        let (callable, purity) = self.link(component, kind, facts)?;
         Ok(Module::new(Admitted {
             callable,
             _engine: Arc::clone(&self.0),
@@ -238,11 +263,15 @@ impl Sandbox {
     }
 }
 
+fn no_world() -> AdmissionError {
+    interface("the module exports none of the worlds")
+}
+
 fn interface(detail: &str) -> AdmissionError {
     AdmissionError::Refused(Refusal { code: scan::INTERFACE, detail: detail.to_owned(), at: None })
 }
 
-/// `blake3:` and the hash of the file in lower case hexadecimal.
+/// Of the file.
 fn digest_of(bytes: &[u8]) -> String {
-    format!("blake3:{}", blake3::hash(bytes).to_hex())
+    digest_text(&blake3::hash(bytes))
 }

@@ -250,7 +250,7 @@ impl Engine {
             return Ok(appended);
         }
         let mut judging = Judging::new(self, signatures, drafts.len());
-        let answers = self.with_writer(|writer| Ok(writer.append_governed(drafts, &now, &mut judging, &|head| self.sign(head))?))?;
+        let answers = self.with_signer(|writer, sign| Ok(writer.append_governed(drafts, &now, &mut judging, sign)?))?;
         answered(answers, drafts, judging.verdicts())
     }
 

@@ -43,7 +43,7 @@ impl Engine {
         }
         let now = time_text(self.now_micros());
         let mut judging = Judging::new(self, &signatures, drafts.len());
-        let ticket = self.with_writer(|writer| Ok(writer.start_governed(&mut drafts, &now, &mut judging, &|head| self.sign(head))?))?;
+        let ticket = self.with_signer(|writer, sign| Ok(writer.start_governed(&mut drafts, &now, &mut judging, sign)?))?;
         let verdicts = judging.verdicts();
         Ok(UnderWay { drafts, signatures, judged: Some((ticket, verdicts)) })
     }
@@ -70,9 +70,8 @@ impl Engine {
         let begun = notes.clone();
         notes.iter_mut().for_each(confirm);
         let mut judging = Judging::new(self, &signatures, drafts.len());
-        let started = self.with_writer(|writer| {
-            Ok(writer.start_executions(&mut drafts, &begun, &mut notes, &now, &mut judging, &|head| self.sign(head))?)
-        });
+        let started =
+            self.with_signer(|writer, sign| Ok(writer.start_executions(&mut drafts, &begun, &mut notes, &now, &mut judging, sign)?));
         let verdicts = judging.verdicts();
         // What keeps them from being judged now is met again, and dealt with, when they are settled.
         Ok(Noted { drafts, notes, signatures, judged: started.ok().map(|ticket| (ticket, verdicts)) })
@@ -137,8 +136,7 @@ impl Engine {
         notes.iter_mut().for_each(confirm);
         let now = time_text(self.now_micros());
         let mut judging = Judging::new(self, signatures, drafts.len());
-        let answers =
-            self.with_writer(|writer| Ok(writer.append_executions(drafts, notes, &now, &mut judging, &|head| self.sign(head))?))?;
+        let answers = self.with_signer(|writer, sign| Ok(writer.append_executions(drafts, notes, &now, &mut judging, sign)?))?;
         answered(answers, drafts, judging.verdicts())
     }
 }

@@ -159,8 +159,7 @@ impl Engine {
         judging.stops = &stops;
         judging.after = Some(&after);
         let mut line = |change: &QueueChange, committed: &Committed| lines.line(change, committed, &after);
-        let answers =
-            self.with_writer(|writer| Ok(writer.append_work(&mut works, &now, &mut judging, &mut line, &|head| self.sign(head))?))?;
+        let answers = self.with_signer(|writer, sign| Ok(writer.append_work(&mut works, &now, &mut judging, &mut line, sign)?))?;
         let mut decided = judging.decided.into_iter();
         let answers = answers.into_iter().zip(works).map(|(answer, work)| match answer {
             Ok(committed) => Ok(Made { committed, draft: work.draft, decided: decided.next().unwrap_or_default() }),

@@ -199,10 +199,10 @@ impl Engine {
         let key = self.verifier_key();
         // `name+hash+key`; only the last part, which is base64, may hold another `+`.
         let keyid: Vec<&str> = key.splitn(3, '+').take(2).collect();
-        let envelope = dsse::sign(PAYLOAD_TYPE, &body, &keyid.join("+"), self.ledger_key());
+        let envelope = dsse::sign(PAYLOAD_TYPE, &body, &keyid.join("+"), self.ledger_key()?);
         let mut out = bytes(&envelope)?;
         // What this binary would not accept itself is not handed out.
-        check(&out, &key)?;
+        check(&out, key)?;
         out.push(b'\n');
         Ok(out)
     }

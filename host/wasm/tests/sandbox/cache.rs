@@ -54,7 +54,7 @@ fn b_32_a_module_is_measured_once_and_again_when_anything_is_different() {
     let written = fs::metadata(&facts[0]).unwrap().modified().unwrap();
     works(&sandbox(dir.path(), [1; 32]));
     assert_eq!(fs::metadata(&facts[0]).unwrap().modified().unwrap(), written, "it was measured again");
-    for at in [0, 32, good.len() - 1] {
+    for at in [0, good.len() - 33, good.len() - 1] {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&facts[0], &bad).unwrap();
@@ -73,7 +73,7 @@ fn a_tampered_file_is_ignored_and_rebuilt() {
     works(&sandbox(dir.path(), [1; 32]));
     let file = files(dir.path()).remove(0);
     let good = fs::read(&file).unwrap();
-    for at in [0, 31, 32, good.len() / 2, good.len() - 1] {
+    for at in [0, good.len() / 2, good.len() - 33, good.len() - 32, good.len() - 1] {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&file, &bad).unwrap();
@@ -94,7 +94,7 @@ fn a_file_under_another_key_or_another_name_is_ignored() {
     let file = files(dir.path()).remove(0);
     let foreign = fs::read(&file).unwrap();
     works(&sandbox(dir.path(), [2; 32]));
-    assert_ne!(fs::read(&file).unwrap()[..32], foreign[..32], "the foreign file was used");
+    assert_ne!(fs::read(&file).unwrap().last_chunk::<32>(), foreign.last_chunk(), "the foreign file was used");
     // The right key over another module's content, under this name.
     let other = tempfile::tempdir().unwrap();
     let bytes = super::guests::says("SUCCESS", "{}");
@@ -111,4 +111,128 @@ fn a_folder_that_cannot_be_written_only_costs_time() {
     let file = dir.path().join("file");
     fs::write(&file, "not a folder").unwrap();
     works(&sandbox(&file, [1; 32]));
+}
+
+#[cfg(target_os = "linux")]
+mod sealed {
+    use std::fs::{File, FileTimes};
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A module in a file, and a cache that has it.
+    struct Kept {
+        dir: TempDir,
+        module: enact_wasm::Module,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("module.wasm"), echo()).unwrap();
+            let module = sandbox(dir.path(), [1; 32]).admit(&echo(), Profile::Strict).unwrap();
+            Self { dir, module }
+        }
+
+        fn source(&self) -> PathBuf {
+            self.dir.path().join("module.wasm")
+        }
+
+        fn compiled(&self) -> PathBuf {
+            files(self.dir.path()).remove(0)
+        }
+
+        fn seals(&self) -> Vec<PathBuf> {
+            ending(self.dir.path(), "seal")
+        }
+
+        fn seal(&self) {
+            sandbox(self.dir.path(), [1; 32]).seal(&self.module, File::open(self.source()).unwrap());
+        }
+
+        /// Loads it as another process would.
+        fn load(&self) -> Option<enact_wasm::Module> {
+            sandbox(self.dir.path(), [1; 32]).sealed(self.module.digest(), &File::open(self.source()).unwrap())
+        }
+    }
+
+    /// Writes into a file what is there already, and has its times of reading and writing say nothing of it.
+    fn touched(path: &std::path::Path) {
+        let (bytes, before) = (fs::read(path).unwrap(), fs::metadata(path).unwrap());
+        fs::write(path, bytes).unwrap();
+        let times = FileTimes::new().set_accessed(before.accessed().unwrap()).set_modified(before.modified().unwrap());
+        File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+    }
+
+    /// Puts an equal file in its place.
+    fn replaced(path: &std::path::Path) {
+        let beside = path.with_extension("beside");
+        fs::copy(path, &beside).unwrap();
+        fs::rename(beside, path).unwrap();
+    }
+
+    fn flipped(path: &std::path::Path) {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn others_write(path: &std::path::Path) {
+        fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+    }
+
+    /// B-32: as long as nobody touches anything the module is as good as admitted; as soon as somebody does, nothing is believed that was not read.
+    #[test]
+    fn b_32_a_sealed_module_is_loaded_unread_until_anything_of_it_is_touched() {
+        type Touch = fn(&Kept);
+        let touches: [(&str, Touch); 9] = [
+            ("compiled, touched", |kept| touched(&kept.compiled())),
+            ("compiled, replaced", |kept| replaced(&kept.compiled())),
+            ("compiled, altered", |kept| flipped(&kept.compiled())),
+            ("compiled, open to others", |kept| others_write(&kept.compiled())),
+            ("compiled, gone", |kept| fs::remove_file(kept.compiled()).unwrap()),
+            ("source, touched", |kept| touched(&kept.source())),
+            ("source, replaced", |kept| replaced(&kept.source())),
+            ("source, altered", |kept| flipped(&kept.source())),
+            ("seal, altered", |kept| flipped(&kept.seals()[0])),
+        ];
+        let all: Vec<Kept> = touches.iter().map(|_| Kept::new()).collect();
+        all[0].seal();
+        assert!(all[0].seals().is_empty(), "sealed although it was written just now");
+        sleep(Duration::from_secs(5));
+        for (kept, (name, touch)) in all.iter().zip(touches) {
+            kept.seal();
+            assert_eq!(kept.seals().len(), 1, "{name}: not sealed");
+            let loaded = kept.load().unwrap();
+            assert_eq!((loaded.kind(), loaded.digest(), loaded.profile()), (kept.module.kind(), kept.module.digest(), Profile::Strict));
+            assert_eq!((loaded.imports(), loaded.purity()), (kept.module.imports(), kept.module.purity()));
+            let report = loaded.transform(&LIMITS, "C", r#"{"a":1}"#);
+            assert!(matches!(report.outcome, enact_wasm::Outcome::Ok { ref outputs, .. } if outputs == r#"{"a":1}"#), "{report:?}");
+            touch(kept);
+            assert!(kept.load().is_none(), "{name}: believed");
+        }
+    }
+
+    #[test]
+    fn b_32_a_seal_is_of_one_module_in_one_workspace_and_of_what_was_read() {
+        let (kept, other) = (Kept::new(), Kept::new());
+        fs::write(other.source(), super::super::guests::says("SUCCESS", "{}")).unwrap();
+        sleep(Duration::from_secs(5));
+        other.seal();
+        assert!(other.seals().is_empty(), "the file holds another module");
+        kept.seal();
+        let open = || File::open(kept.source()).unwrap();
+        assert!(sandbox(kept.dir.path(), [1; 32]).sealed(kept.module.digest(), &open()).is_some());
+        assert!(sandbox(kept.dir.path(), [2; 32]).sealed(kept.module.digest(), &open()).is_none(), "another key");
+        assert!(sandbox(kept.dir.path(), [1; 32]).sealed(&kept.module.digest().replace('a', "b"), &open()).is_none(), "another module");
+        let pulley = Options { backend: enact_wasm::Backend::Pulley, ..Options::default() };
+        let cache = Some(CacheOptions { dir: kept.dir.path().to_owned(), key: [1; 32] });
+        assert!(Sandbox::new(&Options { cache, ..pulley }).unwrap().sealed(kept.module.digest(), &open()).is_none(), "another engine");
+        assert!(Sandbox::new(&Options::default()).unwrap().sealed(kept.module.digest(), &open()).is_none(), "no cache");
+    }
 }
