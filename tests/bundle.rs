@@ -401,7 +401,6 @@ fn nothing_is_appended_where_the_key_is_not() {
     for what in [
         "run WF_REGISTER_USER_UNVERIFIED_V0 --payload p.json",
         "actor found ada",
-        "ledger checkpoint",
         "ledger rebuild",
         "listen --as ada",
         "work --as ada --once",
@@ -415,4 +414,52 @@ fn nothing_is_appended_where_the_key_is_not() {
         assert_eq!((ran.code, code(&ran).as_str()), (1, "ledger_key_missing"), "{what}: {ran:?}");
     }
     assert_eq!(fs::read(&ledger).unwrap(), before);
+}
+
+/// Whoever holds the key can sign another history. What an auditor kept of the first one gives it away.
+#[test]
+fn p_27_a_kept_checkpoint_gives_a_history_away_that_was_signed_anew() {
+    let operator = Scratch::init();
+    operator.register("ann");
+    let ledger = operator.workspace().join("ledger/ledger.db");
+    operator.enact(&["backup", "early.db"]).exits(0);
+    operator.register("bob");
+    let auditor = Auditor::new();
+    let handed = Handed::of(operator, 0);
+    auditor.takes(&handed.file, Some(handed.key())).exits(0);
+    // Printed where nothing can be signed: it was signed with the head.
+    let kept = auditor.looks(&["ledger", "checkpoint", "-q"]).exits(0).out;
+    assert_eq!(kept, auditor.looks(&["ledger", "checkpoint", "-q"]).exits(0).out);
+    fs::write(auditor.0.path().join("kept.txt"), &kept).unwrap();
+    let verify = |auditor: &Auditor, code: i32| {
+        fs::remove_dir_all(auditor.0.path().join("looked-at")).unwrap();
+        fs::remove_file(&handed.file).unwrap();
+        handed.operator.enact(&["ledger", "bundle", "audit.tar"]).exits(0);
+        auditor.takes(&handed.file, Some(handed.key())).exits(0);
+        auditor.looks(&["verify", "--checkpoint", "kept.txt", "--json"]).exits(code).json()
+    };
+    // It goes on.
+    handed.operator.register("cy");
+    let honest = verify(&auditor, 0);
+    assert_eq!((&honest["verdict"], &honest["entries"]), (&json!("CONSISTENT"), &json!(3)), "{honest}");
+    // It never had the second entry; and then another one in its place. Each is signed as it should be, and nothing else finds it.
+    let early = |name: &str| {
+        for beside in ["ledger.db-wal", "ledger.db-shm"] {
+            drop(fs::remove_file(ledger.with_file_name(beside)));
+        }
+        fs::copy(handed.operator.path().join(name), &ledger).unwrap();
+    };
+    early("early.db");
+    let shorter = verify(&auditor, 4);
+    assert_eq!(shorter["findings"][0]["code"], "checkpoint_beyond", "{shorter}");
+    handed.operator.register("eve");
+    handed.operator.register("cy");
+    let other = verify(&auditor, 4);
+    assert_eq!(other["findings"][0]["code"], "checkpoint_root", "{other}");
+    // What is no checkpoint of this ledger is not the ledger's fault.
+    for text in ["", "no checkpoint", &kept.replace("enact.local", "enact.other"), &kept.replacen('\n', "\n1", 1)] {
+        fs::write(auditor.0.path().join("kept.txt"), text).unwrap();
+        let ran = auditor.looks(&["verify", "--checkpoint", "kept.txt", "--json"]).exits(1);
+        assert_eq!(code(&ran), "checkpoint_unusable", "{text}");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use enact_engine::bundle::{self, Step};
-use enact_engine::{Engine, VerifyReport};
+use enact_engine::{Against, Engine, VerifyReport};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -70,7 +70,7 @@ pub(crate) fn open(ui: &Ui, args: &UnbundleArgs) -> Result<Exit> {
     let mut bars = Bars::new(ui);
     let (workspace, manifest) = bundle::open(&args.file, &args.folder, args.key.as_deref(), &mut |step| bars.see(step))?;
     let (engine, _) = Engine::open_to_verify(workspace)?;
-    let report = engine.verify(None, args.jobs, |_| bars.see(Step::Verified { entries: manifest.entries }))?;
+    let report = engine.verify(Against::default(), args.jobs, |_| bars.see(Step::Verified { entries: manifest.entries }))?;
     bars.done();
     if ui.json() {
         ui.document(&json!({

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use enact_engine::offline::{self, ProofReport};
 use enact_engine::workspace::Workspace;
-use enact_engine::{Engine, EngineError, VerifyReport};
+use enact_engine::{Against, Engine, EngineError, VerifyReport};
 
 use super::{open_read, read_input};
 use crate::args::Global;
@@ -22,6 +22,11 @@ pub(crate) struct VerifyArgs {
     /// Verifier key of the checkpoints (`name+hash+base64`); the workspace's own without it.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// A checkpoint that was kept, as `enact ledger checkpoint` printed it: the ledger must go on from there. May be given several times.
+    ///
+    /// Whoever holds the key can sign another history. One checkpoint that somebody kept gives it away.
+    #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+    checkpoint: Vec<PathBuf>,
     /// Also judge every governed entry again from nothing, and compare what follows with the stored state.
     #[arg(long)]
     rebuild: bool,
@@ -33,6 +38,8 @@ pub(crate) struct VerifyArgs {
     proof: Option<PathBuf>,
 }
 
+/// Three lines and signatures, also with those of many witnesses.
+const CHECKPOINT_BYTES_MAX: usize = 64 << 10;
 /// A proof holds two entries of 64 KiB at most, and hashes.
 const PROOF_BYTES_MAX: usize = 1 << 20;
 
@@ -40,13 +47,15 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
     if let Some(file) = &args.proof {
         return proof(ui, global, args.key.as_deref(), file);
     }
+    let kept = args.checkpoint.iter().map(|file| checkpoint(file)).collect::<Result<Vec<_>>>()?;
     let workspace = Workspace::open(&global.workspace)?;
     if !workspace.ledger_path().exists() {
         return Err(EngineError::EmptyLedger.into());
     }
     let (engine, lock) = Engine::open_to_verify(workspace)?;
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
-    let mut report = engine.verify(args.key.as_deref(), args.jobs, |_| bar.inc(1))?;
+    let against = Against { key: args.key.as_deref(), kept: &kept };
+    let mut report = engine.verify(against, args.jobs, |_| bar.inc(1))?;
     bar.finish_and_clear();
     if let Some(finding) = lock {
         report.lock_altered(finding);
@@ -63,6 +72,13 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
         print(ui, &report)?
     }
     Ok(if report.findings.is_empty() { Exit::Done } else { Exit::Mismatch })
+}
+
+fn checkpoint(file: &Path) -> Result<String> {
+    let too_large = |_| EngineError::FileTooLarge { path: file.to_owned(), bytes_max: CHECKPOINT_BYTES_MAX as u64 };
+    let bytes = read_input(file, CHECKPOINT_BYTES_MAX, too_large)?;
+    let detail = || format!("`{}` is not text", file.display());
+    Ok(String::from_utf8(bytes).map_err(|_| EngineError::Checkpoint { detail: detail() })?)
 }
 
 fn print(ui: &Ui, report: &VerifyReport) -> Result<()> {

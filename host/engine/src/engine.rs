@@ -388,6 +388,28 @@ impl Engine {
         Ok(answers.collect())
     }
 
+    /// The signed checkpoint of the present head, as it was left with it.
+    ///
+    /// # Errors
+    /// [`EngineError::EmptyLedger`], and [`EngineError::Altered`] where no signature is of it.
+    pub fn signed_checkpoint(&self) -> Result<String> {
+        let mut reader = self.store.reader()?;
+        reader.begin()?;
+        let (head, text) = (reader.head()?, reader.note()?);
+        if head.size == 0 {
+            return Err(EngineError::EmptyLedger);
+        }
+        let (_, key) = note::decode_key(self.verifier_key()).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
+        let signed = |text: &String| {
+            note::verify(text, &key, self.store.origin()).is_ok_and(|signed| signed.size == head.size && signed.root == head.root())
+        };
+        text.filter(signed).ok_or_else(|| EngineError::Altered {
+            what: "the head".to_owned(),
+            code: "checkpoint_missing",
+            detail: "it is not signed".to_owned(),
+        })
+    }
+
     /// Signs and stores a checkpoint of the present head.
     pub fn checkpoint(&self) -> Result<String> {
         self.with_signer(|writer, sign| {

@@ -47,6 +47,8 @@ pub enum EngineError {
     Key { name: String },
     #[error("the key that signs the ledger of `{}` is not here", path.display())]
     NoLedgerKey { path: PathBuf },
+    #[error("a kept checkpoint cannot be used: {detail}")]
+    Checkpoint { detail: String },
     #[error("{detail}")]
     Bundle { code: &'static str, detail: String },
     #[error("`{key}` is no Ed25519 public key in base64")]
@@ -225,6 +227,7 @@ impl EngineError {
             Self::Origin { .. } => "origin_invalid",
             Self::Key { .. } | Self::PublicKey { .. } => "key_invalid",
             Self::NoLedgerKey { .. } => "ledger_key_missing",
+            Self::Checkpoint { .. } => "checkpoint_unusable",
             Self::Bundle { code, .. } => code,
             Self::Json { .. } => "json_invalid",
             Self::PayloadShape { .. } => "payload_not_object",
@@ -321,6 +324,7 @@ impl EngineError {
             | Self::Origin { .. }
             | Self::Key { .. }
             | Self::NoLedgerKey { .. }
+            | Self::Checkpoint { .. }
             | Self::Bundle { .. }
             | Self::PublicKey { .. }
             | Self::Json { .. }
@@ -383,6 +387,7 @@ impl EngineError {
             Self::IntentSchema { .. } => "write the schema in JSON Schema 2020-12; remote references are not followed".to_owned(),
             Self::Key { name } => key_hint(name).to_owned(),
             Self::NoLedgerKey { .. } => NO_KEY_HINT.to_owned(),
+            Self::Checkpoint { .. } => "keep what `enact ledger checkpoint` prints, as it is; and compare the key".to_owned(),
             Self::Bundle { code, .. } => bundle::hint(code).to_owned(),
             Self::PublicKey { .. } => PUBLIC_KEY_HINT.to_owned(),
             Self::ArtifactName { .. } => "use capitals, digits and `_`, ending in a version such as `_V0`".to_owned(),

@@ -11,7 +11,7 @@ use enact_store::{OpenOptions, Store};
 use crate::engine::{Engine, EngineOptions};
 use crate::error::{EngineError, Result};
 use crate::sources::System;
-use crate::verify::{CheckReport, VerifyReport};
+use crate::verify::{Against, CheckReport, VerifyReport};
 use crate::workspace::Workspace;
 
 impl Engine {
@@ -20,7 +20,7 @@ impl Engine {
         let workspace = Workspace::open(self.workspace().path())?;
         let snapshot = Arc::new(self.snapshot().clone());
         let copy = Self::open_file(workspace, file, snapshot, &reading(), Arc::new(System::default()))?;
-        let report = copy.verify(None, jobs, progress);
+        let report = copy.verify(Against::default(), jobs, progress);
         drop(copy);
         enact_store::tidy(file)?;
         report

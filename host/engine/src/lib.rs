@@ -43,4 +43,4 @@ pub use examine::{AuditOptions, AuditReport};
 pub use pool::Load;
 pub use reach::{Beyond, OpenIntent, Outside, Said};
 pub use report::{EntryReport, ExitReport, RunReport};
-pub use verify::{CheckReport, VerifyReport};
+pub use verify::{Against, CheckReport, VerifyReport};

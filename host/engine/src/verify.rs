@@ -92,9 +92,22 @@ impl VerifyReport {
     }
 }
 
+/// What a ledger is verified against.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Against<'a> {
+    /// The verifier key of its checkpoints; the one that the workspace knows without it.
+    pub key: Option<&'a str>,
+    /// Signed checkpoints that somebody has kept: the ledger must go on from each of them.
+    pub kept: &'a [String],
+}
+
 impl Engine {
-    /// Verifies the ledger against `key` (or the workspace's own) on `jobs` threads; `progress` is told after each entry.
-    pub fn verify(&self, key: Option<&str>, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
+    /// Verifies the ledger on `jobs` threads; `progress` is told after each entry.
+    ///
+    /// # Errors
+    /// [`EngineError::Key`], [`EngineError::Checkpoint`] for a kept one that this key has not signed of this ledger, and whatever the store reports.
+    pub fn verify(&self, against: Against<'_>, jobs: NonZeroUsize, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
+        let Against { key, kept } = against;
         let claimed = key.is_none() && self.verifier_key_is_claimed();
         let (_, key) = note::decode_key(key.unwrap_or(self.verifier_key())).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
         let mut reader = self.store().reader()?;
@@ -104,6 +117,10 @@ impl Engine {
         let mut findings = Vec::new();
         let mut verifier = Verifier::new(&origin);
         let head = reader.head()?;
+        for note in kept {
+            let checkpoint = note::verify(note, &key, &origin).map_err(|e| EngineError::Checkpoint { detail: e.to_string() })?;
+            verifier.checkpoint(&checkpoint);
+        }
         let notes = notes(&mut reader, &key, &mut verifier)?;
         let (mut snapshots, mut modules) = (BTreeSet::new(), BTreeSet::new());
         let (mut runs, mut runs_wrong) = (0_u64, 0_usize);
@@ -145,7 +162,7 @@ impl Engine {
             let detail = format!("`{table}` has a row with number {seq}, the ledger has {} entries", head.size);
             whole.push(Finding { code: "entry_beyond", seq: None, detail });
         }
-        let (count, tree_ok, notes) = (head.size, whole.is_empty(), notes.len() as u64);
+        let (count, tree_ok, notes) = (head.size, whole.is_empty(), (notes.len() + kept.len()) as u64);
         findings.extend(whole);
         let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut modules, &mut findings)?;
         let modules_wrong = self.modules(&modules, &mut findings)?;
@@ -174,7 +191,7 @@ impl Engine {
                 REBUILD_NOT_CHECKED.to_owned(),
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
-                "that other copies of this ledger agree (compare checkpoints)".to_owned(),
+                "that this is what others were shown (`--checkpoint` names one that somebody kept)".to_owned(),
                 "what only helps to find or to work (refusals, cursors, leases; the queue: `--rebuild`, the index of events: `enact audit --state`)"
                     .to_owned(),
                 "modules that no protocol of an entry binds".to_owned(),

@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::examine::AuditOptions;
 use crate::pool::Load;
+use crate::verify::Against;
 
 /// Figures of audits and verifications.
 #[derive(Debug, Clone, Serialize)]
@@ -61,7 +62,7 @@ pub struct VerifyFigures {
 pub fn verify(dir: &Path, runs: u64, jobs: NonZeroUsize, progress: impl FnMut(u64)) -> Result<VerifyFigures> {
     let (engine, _scratch) = filled(dir, runs, jobs, progress)?;
     let (begun, cpu) = (Instant::now(), cpu_time());
-    let report = engine.verify(None, jobs, |_| {})?;
+    let report = engine.verify(Against::default(), jobs, |_| {})?;
     let (took, cpu) = (begun.elapsed(), cpu_time().saturating_sub(cpu));
     let (hashing, hashed) = hashes(&engine)?;
     Ok(VerifyFigures {

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::examine::AuditOptions;
 use crate::queue::{QueueId, StopSign, WorkEvent, WorkOptions, WorkReport};
+use crate::verify::Against;
 
 /// Lines of an item that a story looks at.
 const LINES_MAX: u64 = 1_000;
@@ -107,7 +108,7 @@ impl Act {
             }
             Self::Summary {} => Seen::Shown(summed(engine)?),
             Self::Verify {} => {
-                let mut report = engine.verify(None, NonZeroUsize::MIN, |_| ())?;
+                let mut report = engine.verify(Against::default(), NonZeroUsize::MIN, |_| ())?;
                 report.rebuilt(engine.rebuild(NonZeroUsize::MIN, |_| ())?);
                 Seen::Shown(report.verdict.to_owned())
             }
