@@ -1,6 +1,8 @@
 //! One flipped bit anywhere in the stored ledger, trace, transcript or module is found and named (B-30, P-26).
 use rusqlite::params;
+use serde_json::json;
 
+use crate::governance::told;
 use crate::support::{Scratch, ran, reseal};
 
 /// A workspace with three runs, the middle one to be tampered with.
@@ -354,4 +356,23 @@ pub(crate) fn rewrite(scratch: &Scratch, seq: i64, change: impl Fn(&mut Parts)) 
     let verify = scratch.enact(&["verify", "--json"]).exits(4).json();
     assert!(verify["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == "checkpoint_root"), "{verify}");
     sql.query_row("SELECT run_id FROM runs WHERE seq = ?1", [seq], |r| r.get(0)).unwrap()
+}
+
+/// A row that cannot be read is damage, also where a proposal comes upon it: nothing was judged, so nothing was refused.
+#[test]
+fn b_30_a_proposal_that_comes_upon_damage_is_not_refused_by_a_rule() {
+    let (scratch, _) = told("settlement");
+    let payload = json!({"payer": "lena", "payee": "omar", "asset": "EUR", "amount": "1"});
+    let create = json!({"type": "SETTLEMENT_EVENT", "action": "SETTLEMENT.CREATE", "subject": "Settlement:S-9", "payload": payload});
+    let path = scratch.file("create.json", &create.to_string());
+    assert!(scratch.sql().execute("UPDATE state SET value = 'junk' WHERE space = 'actor' AND key = 'Actor:lena'", []).unwrap() > 0);
+    for command in ["propose", "explain"] {
+        let error = scratch.enact(&[command, &path, "--as", "lena", "--json"]).exits(4).json()["error"].clone();
+        assert_eq!(error["code"], "state_unreadable", "{command}: {error:#}");
+        assert!(error["hint"].as_str().unwrap().contains("enact ledger rebuild"), "{command}: {error:#}");
+    }
+    let ran = scratch.enact(&["propose", &path, "--each", "--as", "lena"]).exits(4);
+    assert_eq!(ran.json()["refused"]["code"], "state_unreadable", "{ran:#?}");
+    scratch.enact(&["ledger", "rebuild"]).exits(0);
+    scratch.enact(&["propose", &path, "--as", "lena"]).exits(0);
 }

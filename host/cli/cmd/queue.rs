@@ -569,7 +569,7 @@ fn each<T: Serialize>(
             Ok(done) if ui.json() => ui.raw(format!("{}\n", json!({"queue_id": id.as_str(), "done": done})).as_bytes())?,
             Ok(done) => print(ui, &done)?,
             Err(error) => {
-                exit = Exit::Refused;
+                exit = exit.and(error.kind());
                 let (code, detail) = (error.code().to_owned(), error.to_string());
                 if ui.json() {
                     let line = json!({"queue_id": id.as_str(), "error": {"code": code, "message": detail}});
