@@ -305,6 +305,17 @@ fn w_52_a_row_of_no_item_is_named_beside_the_others() {
     let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|item| item["queue_id"].as_str().unwrap()).collect();
     assert_eq!(ids, [WATER, GRANT, VOIDED, "EXQ-none"]);
     assert_eq!((&listed[0]["error"], &listed[3]["error"]["code"]), (&Value::Null, &json!("queue_row")));
+    // It keeps nothing else from being exported, nor does a line that is none.
+    let sql = "UPDATE queue_journal SET line = 'junk' WHERE id = (SELECT min(id) FROM queue_journal WHERE item = ?1)";
+    assert_eq!(city.sql().execute(sql, [GRANT]).unwrap(), 1);
+    let exported = city.enact(&["queue", "export", "out", "--json"]).exits(4).json();
+    let damaged = |nth: usize| (&exported["damaged"][nth]["queue_id"], &exported["damaged"][nth]["error"]["code"]);
+    assert_eq!((damaged(0), damaged(1)), ((&json!(GRANT), &json!("queue_line")), (&json!("EXQ-none"), &json!("queue_row"))), "{exported}");
+    assert_eq!(exported["items"], 3);
+    let folder = city.0.path().join("out");
+    assert!([WATER, GRANT, VOIDED].iter().all(|id| folder.join(format!("by_item/{id}.json")).is_file()));
+    let lines = std::fs::read_to_string(folder.join("queue.ndjson")).unwrap();
+    assert_eq!(json!(lines.lines().count()), exported["lines"]);
     city.enact(&["verify", "--rebuild"]).exits(4);
     city.enact(&["queue", "rebuild"]).exits(0);
     assert_eq!(city.json(&["queue", "list"]).as_array().unwrap().len(), 3);
