@@ -265,6 +265,8 @@ fn w_52_the_health_of_the_queue_is_told() {
 fn w_52_rows_and_counts_that_do_not_follow_are_named_and_derived_again() {
     let city = City::new();
     city.work();
+    let reason = city.json(&["queue", "show", VOIDED])["reason"].clone();
+    assert!(reason.is_string());
     city.enact(&["queue", "archive", VOIDED]).exits(0);
     city.sound();
     let healthy = |city: &City| city.enact(&["queue", "health", "--json"]).json()["findings"].clone();
@@ -289,6 +291,7 @@ fn w_52_rows_and_counts_that_do_not_follow_are_named_and_derived_again() {
         assert_eq!(healthy(&city) == json!(["counts_differ"]), told, "{statement}");
         city.enact(&["queue", "rebuild"]).exits(0);
         assert_eq!(healthy(&city), json!([]), "{statement}");
+        assert_eq!(city.json(&["queue", "show", VOIDED])["reason"], reason, "{statement}");
         assert_eq!([WATER, GRANT].map(|id| city.json(&["queue", "show", id])["archived"].clone()), [json!(false), json!(false)]);
         city.sound();
     }
