@@ -335,18 +335,20 @@ fn w_52_a_row_of_no_item_is_named_beside_the_others() {
 /// W-52: no waiting mends what is stored, so a worker that meets damage ends with it.
 #[test]
 fn w_52_a_worker_ends_where_what_is_stored_is_damaged() {
-    for (statement, code) in [
-        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt"),
-        ("UPDATE queue_items SET fence = -1", "store_corrupt"),
-        ("UPDATE head SET frontier = x'00'", "store_corrupt"),
-        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable"),
+    for (statement, code, mends) in [
+        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt", "`enact queue rebuild`"),
+        ("UPDATE queue_items SET fence = -1", "store_corrupt", "`enact queue rebuild`"),
+        ("UPDATE head SET frontier = x'00'", "store_corrupt", "restore the ledger"),
+        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable", "`enact ledger rebuild`"),
     ] {
         let city = City::new();
         city.sql().execute(statement, []).unwrap();
         for workers in ["1", "3"] {
             let ran = city.enact(&["work", "--as", "worker-one", "--workers", workers, "--json"]);
             assert_eq!(ran.code, 4, "{statement}: {ran:#?}");
-            assert_eq!(ran.json()["error"]["code"], code, "{statement}");
+            let error = &ran.json()["error"];
+            assert_eq!(error["code"], code, "{statement}");
+            assert!(error["hint"].as_str().unwrap().contains(mends), "{statement}: {error}");
         }
     }
 }
