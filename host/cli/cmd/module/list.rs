@@ -6,7 +6,7 @@ use enact_engine::admission::catalog::{Listed, Shown};
 
 use super::admit::print_examined;
 use crate::args::Global;
-use crate::cmd::open_any;
+use crate::cmd::open_look;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN, plain};
 
@@ -23,7 +23,7 @@ pub(super) fn digest_of(engine: &Engine, module: &str) -> Result<String> {
 }
 
 pub(super) fn run(ui: &Ui, global: &Global) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let modules = engine.listed_modules()?;
     if ui.json() {
         ui.document(&modules)?;
@@ -57,7 +57,7 @@ fn line(module: &Listed) -> String {
 }
 
 pub(super) fn show(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let shown = engine.module_shown(&args.module)?;
     if ui.json() {
         ui.document(&shown)?;
