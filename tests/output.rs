@@ -1,6 +1,9 @@
 //! Standard output that nobody reads, or that takes no more: what a command does and answers with its exit code stays the same.
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
+use crate::governance::told;
 use crate::support::{REGISTER, Ran, Scratch, person, project};
 
 /// Runs a command whose standard output was closed by its reader before the first line.
@@ -66,4 +69,40 @@ fn under_json_there_is_a_document_also_where_there_is_nothing_to_do() {
     assert_eq!(scratch.enact(&["work", "--once", "--as", "wim", "--json"]).exits(0).json()["executed"], 0);
     assert_eq!(scratch.enact(&["listen", "--once", "--json"]).exits(0).json()["started"], 0);
     assert_eq!(scratch.enact(&["outbox", "send", "--maildir", "mail", "--json"]).exits(0).json()["sent"], 0);
+}
+
+#[test]
+fn text_of_strangers_in_a_ledger_is_shown_and_not_obeyed() {
+    let (scratch, _) = told("settlement");
+    let subject = "Settlement:S-\u{202e}9\u{2028}";
+    let payload = json!({"payer": "lena", "payee": "omar", "asset": "EUR", "amount": "1"});
+    let create = json!({"type": "SETTLEMENT_EVENT", "action": "SETTLEMENT.CREATE", "subject": subject, "payload": payload});
+    let path = scratch.file("create.json", &create.to_string());
+    for (by, code) in [("tess", 3), ("lena", 0)] {
+        scratch.enact(&["propose", &path, "--as", by]).exits(code);
+    }
+    // A file that belongs to the workspace, and that somebody else may have written.
+    let names = scratch.workspace().join("modules/names.json");
+    let mut named: serde_json::Map<String, Value> = serde_json::from_slice(&std::fs::read(&names).unwrap()).unwrap();
+    let digest = named.values().next().unwrap().clone();
+    let module = "x\u{1b}[31m\u{9b}2J\n\u{202e}admitted";
+    named.insert(module.to_owned(), digest);
+    std::fs::write(&names, serde_json::to_vec(&named).unwrap()).unwrap();
+    let cases: [&[&str]; 7] = [
+        &["state", subject],
+        &["state", "--prefix", "Settlement:"],
+        &["history", subject],
+        &["refusals", "-n", "1000"],
+        &["module", "list"],
+        &["module", "show", module],
+        &["ledger", "list"],
+    ];
+    for args in cases {
+        let color = scratch.command().env_remove("NO_COLOR").args(["--color", "always"]).args(args).output().unwrap();
+        let shown = crate::support::ran(&color).exits(0).out;
+        assert!(!shown.contains(['\u{202e}', '\u{2028}', '\u{9b}', '\r']) && !shown.contains("x\u{1b}[31m"), "{args:?}: {shown:?}");
+        assert!(!shown.lines().any(|line| line.starts_with("\\u{202e}admitted")), "{args:?}: {shown:?}");
+    }
+    let listed = scratch.enact(&["state", "--prefix", "Settlement:", "--json"]).exits(0).json();
+    assert!(listed.as_array().unwrap().iter().any(|row| row["subject"] == subject), "{listed:#}");
 }

@@ -276,6 +276,8 @@ fn w_52_the_health_of_the_queue_is_told() {
 fn w_52_rows_and_counts_that_do_not_follow_are_named_and_derived_again() {
     let city = City::new();
     city.work();
+    let reason = city.json(&["queue", "show", VOIDED])["reason"].clone();
+    assert!(reason.is_string());
     city.enact(&["queue", "archive", VOIDED]).exits(0);
     city.sound();
     let healthy = |city: &City| city.enact(&["queue", "health", "--json"]).json()["findings"].clone();
@@ -300,6 +302,7 @@ fn w_52_rows_and_counts_that_do_not_follow_are_named_and_derived_again() {
         assert_eq!(healthy(&city) == json!(["counts_differ"]), told, "{statement}");
         city.enact(&["queue", "rebuild"]).exits(0);
         assert_eq!(healthy(&city), json!([]), "{statement}");
+        assert_eq!(city.json(&["queue", "show", VOIDED])["reason"], reason, "{statement}");
         assert_eq!([WATER, GRANT].map(|id| city.json(&["queue", "show", id])["archived"].clone()), [json!(false), json!(false)]);
         city.sound();
     }
@@ -316,6 +319,17 @@ fn w_52_a_row_of_no_item_is_named_beside_the_others() {
     let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|item| item["queue_id"].as_str().unwrap()).collect();
     assert_eq!(ids, [WATER, GRANT, VOIDED, "EXQ-none"]);
     assert_eq!((&listed[0]["error"], &listed[3]["error"]["code"]), (&Value::Null, &json!("queue_row")));
+    // It keeps nothing else from being exported, nor does a line that is none.
+    let sql = "UPDATE queue_journal SET line = 'junk' WHERE id = (SELECT min(id) FROM queue_journal WHERE item = ?1)";
+    assert_eq!(city.sql().execute(sql, [GRANT]).unwrap(), 1);
+    let exported = city.enact(&["queue", "export", "out", "--json"]).exits(4).json();
+    let damaged = |nth: usize| (&exported["damaged"][nth]["queue_id"], &exported["damaged"][nth]["error"]["code"]);
+    assert_eq!((damaged(0), damaged(1)), ((&json!(GRANT), &json!("queue_line")), (&json!("EXQ-none"), &json!("queue_row"))), "{exported}");
+    assert_eq!(exported["items"], 3);
+    let folder = city.0.path().join("out");
+    assert!([WATER, GRANT, VOIDED].iter().all(|id| folder.join(format!("by_item/{id}.json")).is_file()));
+    let lines = std::fs::read_to_string(folder.join("queue.ndjson")).unwrap();
+    assert_eq!(json!(lines.lines().count()), exported["lines"]);
     city.enact(&["verify", "--rebuild"]).exits(4);
     city.enact(&["queue", "rebuild"]).exits(0);
     assert_eq!(city.json(&["queue", "list"]).as_array().unwrap().len(), 3);
@@ -332,18 +346,20 @@ fn w_52_a_row_of_no_item_is_named_beside_the_others() {
 /// W-52: no waiting mends what is stored, so a worker that meets damage ends with it.
 #[test]
 fn w_52_a_worker_ends_where_what_is_stored_is_damaged() {
-    for (statement, code) in [
-        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt"),
-        ("UPDATE queue_items SET fence = -1", "store_corrupt"),
-        ("UPDATE head SET frontier = x'00'", "store_corrupt"),
-        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable"),
+    for (statement, code, mends) in [
+        ("UPDATE queue_items SET owner = 'x', deadline = -5, status = 'EXECUTING'", "store_corrupt", "`enact queue rebuild`"),
+        ("UPDATE queue_items SET fence = -1", "store_corrupt", "`enact queue rebuild`"),
+        ("UPDATE head SET frontier = x'00'", "store_corrupt", "restore the ledger"),
+        ("UPDATE state SET value = 'junk' WHERE key LIKE 'Execution:%'", "state_unreadable", "`enact ledger rebuild`"),
     ] {
         let city = City::new();
         city.sql().execute(statement, []).unwrap();
         for workers in ["1", "3"] {
             let ran = city.enact(&["work", "--as", "worker-one", "--workers", workers, "--json"]);
             assert_eq!(ran.code, 4, "{statement}: {ran:#?}");
-            assert_eq!(ran.json()["error"]["code"], code, "{statement}");
+            let error = &ran.json()["error"];
+            assert_eq!(error["code"], code, "{statement}");
+            assert!(error["hint"].as_str().unwrap().contains(mends), "{statement}: {error}");
         }
     }
 }

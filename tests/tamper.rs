@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use rusqlite::params;
+use serde_json::json;
 
+use crate::governance::told;
 use crate::support::{Scratch, ran, reseal};
 
 /// A workspace with three runs, the middle one to be tampered with.
@@ -390,4 +392,23 @@ fn b_32_a_copied_workspace_loads_no_machine_code_that_came_with_it() {
     for (name, bytes) in before {
         assert_ne!(bytes, after[&name], "{name:?} was loaded");
     }
+}
+
+/// A row that cannot be read is damage, also where a proposal comes upon it: nothing was judged, so nothing was refused.
+#[test]
+fn b_30_a_proposal_that_comes_upon_damage_is_not_refused_by_a_rule() {
+    let (scratch, _) = told("settlement");
+    let payload = json!({"payer": "lena", "payee": "omar", "asset": "EUR", "amount": "1"});
+    let create = json!({"type": "SETTLEMENT_EVENT", "action": "SETTLEMENT.CREATE", "subject": "Settlement:S-9", "payload": payload});
+    let path = scratch.file("create.json", &create.to_string());
+    assert!(scratch.sql().execute("UPDATE state SET value = 'junk' WHERE space = 'actor' AND key = 'Actor:lena'", []).unwrap() > 0);
+    for command in ["propose", "explain"] {
+        let error = scratch.enact(&[command, &path, "--as", "lena", "--json"]).exits(4).json()["error"].clone();
+        assert_eq!(error["code"], "state_unreadable", "{command}: {error:#}");
+        assert!(error["hint"].as_str().unwrap().contains("enact ledger rebuild"), "{command}: {error:#}");
+    }
+    let ran = scratch.enact(&["propose", &path, "--each", "--as", "lena"]).exits(4);
+    assert_eq!(ran.json()["refused"]["code"], "state_unreadable", "{ran:#?}");
+    scratch.enact(&["ledger", "rebuild"]).exits(0);
+    scratch.enact(&["propose", &path, "--as", "lena"]).exits(0);
 }

@@ -15,7 +15,7 @@ use enact_engine::workspace::Workspace;
 use enact_engine::{Engine, EngineOptions, RunRequest};
 use serde_json::{Value, json};
 
-use crate::support::Scratch;
+use crate::support::{Scratch, namespace, ran};
 use guest::{Ask, Body};
 use peer::{Peer, say};
 
@@ -337,4 +337,22 @@ fn b_32_what_a_crash_left_unknown_is_listed_until_a_person_has_looked_into_it() 
     assert!(dismissed[0]["dismissed"]["at"].as_str().is_some_and(|at| at.starts_with("20")), "{dismissed}");
     assert_eq!((intents(&[]).exits(0).json(), intents(&["--all"]).exits(0).json()), (json!([]), dismissed));
     assert_eq!(intents(&["--dismiss", key, "--reason", "again"]).exits(1).json()["error"]["code"], "no_intent");
+}
+
+#[test]
+fn b_30_intents_stand_as_they_do_where_that_cannot_be_written_down() {
+    let script = r#"mount --bind .enact .enact; mount -o remount,bind,ro .enact; exec "$ENACT" module intents --json"#;
+    let Some(mut script) = namespace(script) else { return };
+    let peer = Peer::new(|_, stream| say(stream, "200 OK", "", b"x"));
+    let scratch = workspace(&[get(peer.url("/a"))], &json!(["http"]), json!({"grants": ["http"], "http": [row(peer.port, "/")]}));
+    run(&scratch);
+    // As a process that was killed after its commit leaves them: what the run used, and what it did not.
+    let outbound = rusqlite::Connection::open(scratch.workspace().join("ledger/outbound.db")).unwrap();
+    let left = "UPDATE outbound SET state = 'ANSWERED'; INSERT INTO outbound SELECT key || 'x', run, at, target, request, state, answer FROM outbound";
+    outbound.execute_batch(left).unwrap();
+    outbound.close().unwrap();
+    script.current_dir(scratch.path()).env("ENACT", env!("CARGO_BIN_EXE_enact")).env_remove("ENACT_WORKSPACE");
+    let open = ran(&script.output().unwrap()).exits(0).json();
+    assert_eq!((&open[0]["state"], &open[0]["committed"], &open[1]), (&"UNUSED".into(), &true.into(), &Value::Null), "{open}");
+    assert_eq!(scratch.enact(&["module", "intents", "--json"]).exits(0).json(), open);
 }

@@ -21,6 +21,13 @@ pub(crate) enum Exit {
     Mismatch,
 }
 
+impl Exit {
+    /// How work on several things ended, after one of them was not done: damage is not hidden by what a rule refused.
+    pub(crate) fn and(self, not_done: Kind) -> Self {
+        if self == Self::Mismatch || not_done == Kind::Integrity { Self::Mismatch } else { Self::Refused }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {

@@ -25,14 +25,44 @@ pub(crate) const DIM: Style = Style::new().dimmed();
 
 /// Text from outside as it may stand in a line: what a terminal obeys, or what turns the order of its letters around, is written out.
 pub(crate) fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || turns(c) {
+        if is_obeyed(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
+    }
+    out
+}
+
+/// Whether a terminal obeys a character, or turns the order of letters around by it.
+fn is_obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || turns
+}
+
+/// What the styles above are made of.
+const OWN: [&str; 7] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
+
+/// Whatever is shown, as it may reach a terminal: our styles, ends of lines, tabs, and nothing else that it obeys. It is the net below [`plain`],
+/// which lets no style and no end of line of a stranger through either. Written out as JSON does, since documents are shown as well.
+fn tame(text: String) -> String {
+    let fits = |c: char| matches!(c, '\n' | '\t') || !is_obeyed(c);
+    if text.chars().all(fits) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(c) = rest.chars().next() {
+        let len = OWN.iter().find(|own| rest.starts_with(**own)).map_or(c.len_utf8(), |own| own.len());
+        let (piece, after) = rest.split_at(len);
+        if fits(c) || OWN.contains(&piece) {
+            out.push_str(piece);
+        } else {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        }
+        rest = after;
     }
     out
 }
@@ -102,8 +132,9 @@ impl Ui {
         self.json
     }
 
-    /// Writes one line of data.
+    /// Writes one line of data; under `--json` as it is.
     pub(crate) fn line(&self, text: impl Display) -> Result<()> {
+        let text = if self.json { text.to_string() } else { tame(text.to_string()) };
         self.out(|| writeln!(anstream::stdout(), "{text}"))
     }
 
@@ -140,7 +171,7 @@ impl Ui {
     /// A remark on standard error; silent with `--quiet`.
     pub(crate) fn note(&self, text: impl Display) {
         if !self.quiet {
-            let _ = writeln!(anstream::stderr(), "{DIM}note:{DIM:#} {text}");
+            let _ = writeln!(anstream::stderr(), "{DIM}note:{DIM:#} {}", tame(text.to_string()));
         }
     }
 

@@ -170,3 +170,19 @@ fn i_11_i_12_i_13_i_14_i_15_i_16_i_17_i_34_a_settlement_of_work_fails_in_each_wa
 fn settlement_key(receipt: &str) -> String {
     enact_core::hash::context_hash(format!("icn-ledger:settlement:v1:{receipt}").as_bytes()).to_string()
 }
+
+/// A row that cannot be read is damage, also where a decision comes upon it; what else is due is decided all the same.
+#[test]
+fn i_47_a_decision_that_comes_upon_damage_is_not_refused_by_a_rule() {
+    let (scratch, engine) = decided_by_max();
+    carried(&engine, "T-1", &[spend(500)]);
+    carried(&engine, "T-2", &[spend(70)]);
+    drop(engine);
+    let sql = "UPDATE state SET value = 'junk' WHERE space = 'balance' AND key LIKE 'ballot-yes:T-1|%'";
+    assert!(scratch.sql().execute(sql, []).unwrap() > 0);
+    let outcomes = decide(&scratch, &["T-1", "T-2"], 4);
+    assert_eq!(outcomes[0]["stopped"]["code"], "state_unreadable", "{outcomes:#}");
+    assert!(outcomes[1]["executed"].is_object(), "{outcomes:#}");
+    scratch.enact(&["ledger", "rebuild"]).exits(0);
+    decide(&scratch, &["T-1"], 0);
+}

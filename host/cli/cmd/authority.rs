@@ -81,7 +81,7 @@ pub(crate) fn questions(ui: &Ui, ruled: &Ruled) -> Result<()> {
 }
 
 pub(crate) fn diff(ui: &Ui, global: &Global, args: &DiffArgs) -> Result<Exit> {
-    let engine = super::open_any(global)?;
+    let engine = super::open_look(global)?;
     let old = match &args.old {
         Some(name) => named(&engine, name)?,
         None => engine.snapshot_in_force()?,

@@ -86,9 +86,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &DecideArgs) -> Result<Exit> {
         args.proposals.iter().map(|named| engine.proposal(named)).collect::<Result<_, _>>()?
     };
     let mut outcomes = Vec::with_capacity(if ui.json() { subjects.len() } else { 0 });
-    let (mut stopped, mut printed) = (false, Ok(()));
+    let (mut exit, mut printed) = (Exit::Done, Ok(()));
     let each = |outcome: Outcome| {
-        stopped |= outcome.stopped.is_some();
+        if let Some(stopped) = &outcome.stopped {
+            exit = exit.and(stopped.kind);
+        }
         if ui.json() {
             outcomes.push(outcome);
         } else if printed.is_ok() {
@@ -104,7 +106,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &DecideArgs) -> Result<Exit> {
     if ui.json() {
         ui.document(&outcomes)?;
     }
-    Ok(if stopped { Exit::Refused } else { Exit::Done })
+    Ok(exit)
 }
 
 fn print(ui: &Ui, outcome: &Outcome) -> Result<()> {

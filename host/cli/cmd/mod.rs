@@ -66,6 +66,13 @@ pub(crate) fn open_read(global: &Global) -> Result<Engine> {
     Ok(Engine::open(workspace, &EngineOptions { read_only: true, ..EngineOptions::default() })?)
 }
 
+/// Opens the workspace to look at it, without the right to write. Where there is no ledger yet, an empty one is made first.
+pub(crate) fn open_look(global: &Global) -> Result<Engine> {
+    let workspace = Workspace::open(&global.workspace)?;
+    let read_only = workspace.ledger_path().exists();
+    Ok(Engine::open(workspace, &EngineOptions { read_only, ..EngineOptions::default() })?)
+}
+
 /// Opens the workspace; its ledger need not exist yet.
 pub(crate) fn open_any(global: &Global) -> Result<Engine> {
     open_for(global, NonZeroUsize::MIN)

@@ -78,7 +78,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &OutboxCommand) -> Result<E
                     ui.document(message)?;
                 } else {
                     line(ui, message)?;
-                    ui.line(format!("from {}\n\n{}", message.message.from, message.message.text))?;
+                    ui.line(format!("from {}\n", message.message.from))?;
+                    message.message.text.lines().try_for_each(|text| ui.line(text))?;
                 }
             }
             Ok(Exit::Done)

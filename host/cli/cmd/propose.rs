@@ -131,7 +131,7 @@ fn run_each(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
     let mut lines = proposal.lines()?;
     let bar = ui.bar(count, "proposals");
     let stream = Stream { jobs: args.jobs, group: GROUP_MAX, sign: true };
-    let (mut refused, mut failed) = (false, None);
+    let (mut exit, mut failed) = (Exit::Done, None);
     let (send, source) = bounded(GROUP_MAX.get());
     let reading = proposal.clone();
     // On its own: if the stream fails, nobody waits for the rest of the input.
@@ -148,7 +148,7 @@ fn run_each(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
         let printed = match &result {
             Ok(appended) => print_line(ui, &Answer { index, appended: Some(appended), refused: None }),
             Err(EngineError::Refused(why)) => {
-                refused = true;
+                exit = exit.and(why.kind());
                 print_line(ui, &Answer { index, appended: None, refused: Some(why) })
             }
             Err(_) => Ok(()),
@@ -162,7 +162,7 @@ fn run_each(ui: &Ui, global: &Global, args: &ProposeArgs) -> Result<Exit> {
     reading.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the reading thread stopped")))?;
     match failed {
         Some(error) => Err(error),
-        None => Ok(if refused { Exit::Refused } else { Exit::Done }),
+        None => Ok(exit),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use enact_engine::govern::Proposed;
-use enact_engine::queue::{Filter, Given, Health, HealthBounds, QueueId, Shown, Started};
+use enact_engine::queue::{Filter, Given, Health, HealthBounds, QueueId, RowError, Shown, Started};
 use enact_engine::{Engine, EngineError};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{open_any, open_read};
 use crate::args::Global;
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN, plain};
 
 /// An item is one record of an entry of 64 KiB.
 const ITEM_BYTES_MAX: usize = 1 << 20;
@@ -305,15 +305,11 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
             if ui.json() {
                 ui.document(&report)?;
             } else {
-                ui.line(format!(
-                    "{} items and {} lines in {} files under {}",
-                    report.items,
-                    report.lines,
-                    report.files,
-                    args.dir.display()
-                ))?;
+                let (items, lines, files) = (report.items, report.lines, report.files);
+                ui.line(format!("{items} items and {lines} lines in {files} files under {}", args.dir.display()))?;
+                report.damaged.iter().try_for_each(|damaged| print_damaged(ui, &damaged.queue_id, &damaged.error))?;
             }
-            Ok(Exit::Done)
+            Ok(if report.damaged.is_empty() { Exit::Done } else { Exit::Mismatch })
         }
         QueueCommand::Rebuild => {
             let rebuilt = open_any(global)?.queue_rebuild()?;
@@ -458,8 +454,7 @@ fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
 
 fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
     if let Some(error) = &shown.error {
-        let (id, message, code) = (shown.text("queue_id"), &error.message, error.code);
-        return ui.line(format!("{NAME}{id:<24}{NAME:#} {BAD}damaged{BAD:#}    {message} {DIM}[{code}]{DIM:#}"));
+        return print_damaged(ui, shown.text("queue_id"), error);
     }
     let status = shown.text("status");
     let style = match status {
@@ -473,6 +468,11 @@ fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
         shown.text("queue_id"),
         shown.text("updated_utc")
     ))
+}
+
+fn print_damaged(ui: &Ui, id: &str, error: &RowError) -> Result<()> {
+    let [id, message] = [id, &error.message].map(plain);
+    ui.line(format!("{NAME}{id:<24}{NAME:#} {BAD}damaged{BAD:#}    {message} {DIM}[{}]{DIM:#}", error.code))
 }
 
 fn show(ui: &Ui, engine: &Engine, args: &ShowArgs) -> Result<Exit> {
@@ -569,7 +569,7 @@ fn each<T: Serialize>(
             Ok(done) if ui.json() => ui.raw(format!("{}\n", json!({"queue_id": id.as_str(), "done": done})).as_bytes())?,
             Ok(done) => print(ui, &done)?,
             Err(error) => {
-                exit = Exit::Refused;
+                exit = exit.and(error.kind());
                 let (code, detail) = (error.code().to_owned(), error.to_string());
                 if ui.json() {
                     let line = json!({"queue_id": id.as_str(), "error": {"code": code, "message": detail}});

@@ -6,7 +6,7 @@ use enact_engine::govern::SubjectReport;
 use super::open_read;
 use crate::args::Global;
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, NAME, Ui};
+use crate::ui::{BAD, DIM, NAME, Ui, plain};
 
 /// Show where a subject stands, or list subjects.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &StateArgs) -> Result<Exit> {
             return Ok(Exit::Done);
         }
         for subject in &subjects {
-            ui.line(format!("{:>8}  {NAME}{:<40}{NAME:#} {}", subject.row.seq, subject.subject, stands(subject)))?;
+            ui.line(format!("{:>8}  {NAME}{:<40}{NAME:#} {}", subject.row.seq, plain(&subject.subject), stands(subject)))?;
         }
         return Ok(Exit::Done);
     };
@@ -61,15 +61,15 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &StateArgs) -> Result<Exit> {
         ui.document(&report)?;
         return Ok(Exit::Done);
     }
-    ui.line(format!("{NAME}{}{NAME:#} {}", report.subject, stands(&report)))?;
+    ui.line(format!("{NAME}{}{NAME:#} {}", plain(&report.subject), stands(&report)))?;
     for (name, value) in &report.row.kept {
-        ui.line(format!("  {name:<18} {value}"))?;
+        ui.line(format!("  {:<18} {}", plain(name), plain(&value.to_string())))?;
     }
     for (action, actor) in &report.row.actors {
-        ui.line(format!("  {DIM}{action:<28} {actor}{DIM:#}"))?;
+        ui.line(format!("  {DIM}{:<28} {}{DIM:#}", plain(action), plain(actor)))?;
     }
     for open in &report.row.open {
-        ui.line(format!("  open proposal {} of {} {DIM}{}{DIM:#}", open.version, open.actor, open.record))?;
+        ui.line(format!("  open proposal {} of {} {DIM}{}{DIM:#}", open.version, plain(&open.actor), open.record))?;
     }
     ui.line(format!("  last record        {} {DIM}(entry {}){DIM:#}", report.row.last, report.row.seq))?;
     Ok(Exit::Done)
@@ -79,8 +79,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &StateArgs) -> Result<Exit> {
 fn stands(subject: &SubjectReport) -> String {
     let row = &subject.row;
     match (&row.state, &row.decision, row.active) {
-        (Some(state), _, _) => state.clone(),
-        (None, Some(decision), _) => decision.clone(),
+        (Some(state), _, _) => plain(state),
+        (None, Some(decision), _) => plain(decision),
         (None, None, Some(active)) => format!("version {}", active.version),
         (None, None, None) if row.open.is_empty() => "recorded".to_owned(),
         (None, None, None) => "proposed".to_owned(),
@@ -94,10 +94,10 @@ pub(crate) fn history(ui: &Ui, global: &Global, args: &HistoryArgs) -> Result<Ex
         return Ok(Exit::Done);
     }
     for row in &rows {
-        let state = row.state.as_deref().unwrap_or_default();
+        let [state, action, actor, decided] = [row.state.as_deref().unwrap_or_default(), &row.action, &row.actor, &row.decided].map(plain);
         ui.line(format!(
-            "{:>8}  {DIM}{}{DIM:#}  {NAME}{:<28}{NAME:#} {:<20} {state:<16} {DIM}{}{DIM:#}",
-            row.seq, row.at, row.action, row.actor, row.decided
+            "{:>8}  {DIM}{}{DIM:#}  {NAME}{action:<28}{NAME:#} {actor:<20} {state:<16} {DIM}{decided}{DIM:#}",
+            row.seq, row.at
         ))?;
     }
     Ok(Exit::Done)
@@ -110,7 +110,7 @@ pub(crate) fn refusals(ui: &Ui, global: &Global, args: &RefusalsArgs) -> Result<
         return Ok(Exit::Done);
     }
     for row in &rows {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = |text: &Option<String>| plain(text.as_deref().unwrap_or_default());
         ui.line(format!(
             "{:>6}  {DIM}{}{DIM:#}  {BAD}{:<22}{BAD:#} {:<20} {NAME}{}{NAME:#} {} {DIM}{}{DIM:#}",
             row.id,

@@ -209,6 +209,11 @@ const LOCK_HINT: &str = "put back the file that was sealed, or seal again if the
     `enact verify` checks the ledger all the same";
 
 impl EngineError {
+    /// A row of the derived state that the core did not write: damage, whoever comes upon it.
+    pub(crate) fn unreadable(space: &str, key: &str, detail: impl Into<String>) -> Self {
+        Self::Altered { what: format!("row `{key}` of space `{space}`"), code: UNREADABLE, detail: detail.into() }
+    }
+
     /// A file that could not be used.
     pub fn file(verb: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::File { verb, path: path.to_owned(), source }
@@ -298,9 +303,9 @@ impl EngineError {
             Self::Bundle { code: bundle::ALTERED | bundle::OTHER_KEY, .. } => Kind::Integrity,
             Self::Queue { code: "queue_unknown" | "queue_contract" | "queue_name", .. } => Kind::Caller,
             Self::Decision { code: "decision_unknown", .. } => Kind::Caller,
+            Self::Refused(refused) => refused.kind(),
             Self::Queue { .. }
             | Self::Decision { .. }
-            | Self::Refused(_)
             | Self::Inconclusive { .. }
             | Self::ModuleRefused { .. }
             | Self::ModuleUnfit { .. }
@@ -457,13 +462,7 @@ impl EngineError {
             Self::ViewColumn { .. } => "write `--where COLUMN=VALUE`, as often as needed".to_owned(),
             Self::Decision { .. } => "list proposals and where they stand with `enact decision list`".to_owned(),
             Self::NoSnapshot { .. } => "seal the protocol with `enact protocol seal`".to_owned(),
-            Self::Refused(refused) => {
-                let own = refused.hint.clone();
-                if refused.code == "entry_too_large" {
-                    return Some("propose fewer records at once, or keep the content elsewhere and record its digest".to_owned());
-                }
-                return own.or_else(|| Some("`enact explain` shows every row that was looked at; nothing was appended".to_owned()));
-            }
+            Self::Refused(refused) => return Some(refused_hint(refused)),
             Self::NoRecord { .. } => "records have a hash, not an entry or a document; see `enact history SUBJECT`".to_owned(),
             Self::NoLinks => "open the ledger once where it can be written: that makes the index".to_owned(),
             Self::NoRun { .. } => "list them with `enact runs`".to_owned(),
@@ -471,6 +470,7 @@ impl EngineError {
             Self::NoSecret { .. } => "put it into `keys/secrets/NAME` of the workspace, readable by its owner only".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
+            Self::Altered { code: UNREADABLE, .. } => REBUILD_HINT.to_owned(),
             Self::Altered { .. } => "restore the ledger from a copy that verifies; `enact verify` lists every finding".to_owned(),
             Self::Store(e) => return Some(e.hint()),
             Self::Sandbox { .. } | Self::Unreadable { .. } | Self::Internal { .. } => return None,
@@ -497,6 +497,20 @@ impl EngineError {
             return serde_json::to_value([problem]).ok();
         }
         None
+    }
+}
+
+/// The code of a row of the derived state that cannot be read.
+pub(crate) const UNREADABLE: &str = "state_unreadable";
+
+const REBUILD_HINT: &str = "`enact verify --rebuild` names what differs; `enact ledger rebuild` derives the state from the entries again";
+
+fn refused_hint(refused: &crate::govern::RefusedProposal) -> String {
+    match (refused.code.as_str(), &refused.hint) {
+        ("entry_too_large", _) => "propose fewer records at once, or keep the content elsewhere and record its digest".to_owned(),
+        (UNREADABLE, _) => REBUILD_HINT.to_owned(),
+        (_, Some(own)) => own.clone(),
+        (_, None) => "`enact explain` shows every row that was looked at; nothing was appended".to_owned(),
     }
 }
 

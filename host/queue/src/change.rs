@@ -367,7 +367,7 @@ impl Item {
 }
 
 /// A reason as somebody gave it.
-fn given(reason: &str) -> Result<String, Refused> {
+pub(crate) fn given(reason: &str) -> Result<String, Refused> {
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > REASON_BYTES_MAX { Err(Refused::Reason) } else { Ok(reason.into()) }
 }

@@ -1,6 +1,7 @@
 //! An item as one journal line holds it, and the first line of an item.
 
 use crate::Map;
+use crate::change::given;
 use crate::facts::{Facts, Journal, Mode, logged, project};
 use crate::id::{QueueId, checked};
 use crate::lease::{Fence, Lease};
@@ -125,6 +126,8 @@ pub struct History {
     pub failure: Option<Failure>,
     /// That it was called off.
     pub void: Option<Recorded>,
+    /// Why, if the record says it.
+    pub void_reason: Option<String>,
 }
 
 impl History {
@@ -211,6 +214,10 @@ impl Item {
         if let Some(failure) = &history.failure {
             item.failure_class = Some(failure.class);
             item.failure_reason = Some(failure.reason.clone());
+        }
+        // A reason belongs to the event of its line. One that is none keeps no item from being derived.
+        if item.event == Event::Voided {
+            item.reason = history.void_reason.as_deref().and_then(|reason| given(reason).ok());
         }
         item.status = logged(facts, item.status, mode.required());
         Ok(item)

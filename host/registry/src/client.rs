@@ -5,7 +5,7 @@ use tokio::runtime::Runtime;
 use crate::artifact::{self, Artifact, MANIFEST_BYTES_MAX, Parcel};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result};
-use crate::line::{self, Line, Wish};
+use crate::line::{self, Line, Pace, Partner, Wish};
 use crate::place::{Place, sha256};
 
 /// What was pushed.
@@ -33,6 +33,7 @@ pub struct Registry {
     place: Place,
     credentials: Credentials,
     plain_http: bool,
+    pace: Pace,
     client: reqwest::Client,
     runtime: Runtime,
 }
@@ -57,7 +58,7 @@ impl Registry {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = line::client(plain_http).map_err(|e| failed(e.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| failed(e.to_string()))?;
-        Ok(Self { place, credentials, plain_http, client, runtime })
+        Ok(Self { place, credentials, plain_http, pace: Pace::default(), client, runtime })
     }
 
     /// Pushes a module; answers what pins it.
@@ -106,7 +107,8 @@ impl Registry {
     }
 
     async fn line(&self, wish: Wish) -> Result<Line<'_>> {
-        Line::open(&self.client, &self.place, self.plain_http, &self.credentials, wish).await
+        let partner = Partner { client: &self.client, place: &self.place, plain_http: self.plain_http, pace: self.pace };
+        Line::open(partner, &self.credentials, wish).await
     }
 
     fn version(&self) -> &str {
@@ -135,5 +137,53 @@ fn read_manifest(bytes: &[u8]) -> Result<OciImageManifest> {
         }
         Ok(OciManifest::ImageIndex(_)) => Err(Error::NotAModule { detail: "it is a list of artifacts".to_owned() }),
         Err(e) => Err(Error::NotAModule { detail: format!("its manifest cannot be read: {e}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A registry whose answers about `path` never end, and come byte by byte.
+    fn dripping(path: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{{"mediaType":"application/vnd.wasm.config.v0+json","digest":"sha256:{0}","size":4}},"layers":[{{"mediaType":"application/wasm","digest":"sha256:{0}","size":1000}}]}}"#,
+            "a".repeat(64)
+        );
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (mut reader, mut line) = (BufReader::new(stream.try_clone().unwrap()), String::new());
+                reader.read_line(&mut line).unwrap();
+                let asked = line.clone();
+                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {}
+                let text = if asked.contains("/manifests/") { manifest.as_str() } else { "" };
+                let size = if asked.contains(path) { 1_000 } else { text.len() };
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n");
+                while asked.contains(path) && stream.write_all(b" ").is_ok() {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                let _ = stream.write_all(text.as_bytes());
+            }
+        });
+        host
+    }
+
+    #[test]
+    fn b_32_a_registry_that_drips_is_left_when_the_time_for_all_of_it_is_over() {
+        for path in ["/manifests/", "/blobs/"] {
+            let place = Place::parse(&format!("{}/shout:v1", dripping(path))).unwrap();
+            let registry = Registry::new(place, Credentials::nobody(), true).unwrap();
+            let registry = Registry { pace: Pace { base: Duration::from_millis(300), bytes_a_second: u64::MAX }, ..registry };
+            let error = registry.pull(1 << 20, &mut |_, _| {}).unwrap_err();
+            assert_eq!((error.code(), error.gravity()), ("registry_slow", crate::error::Gravity::Caller), "{path}: {error}");
+        }
     }
 }

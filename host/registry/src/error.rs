@@ -40,6 +40,18 @@ pub enum Error {
         /// The client's words.
         detail: String,
     },
+    /// It answers, but so slowly that no end is to be seen.
+    #[error("the registry `{registry}` is too slow: {bytes} of at most {bytes_max} bytes came within {seconds} s")]
+    Slow {
+        /// Host and port.
+        registry: String,
+        /// How many bytes of one answer came.
+        bytes: u64,
+        /// How many it may have.
+        bytes_max: u64,
+        /// How long that took.
+        seconds: u64,
+    },
     /// The registry wants other credentials.
     #[error("the registry `{registry}` refuses access")]
     Denied {
@@ -108,6 +120,7 @@ impl Error {
             Self::Elsewhere { .. } => "registry_elsewhere",
             Self::Credentials { .. } => "registry_credentials",
             Self::Unreachable { .. } => "registry_unreachable",
+            Self::Slow { .. } => "registry_slow",
             Self::Denied { .. } => "registry_denied",
             Self::NotFound { .. } => "registry_not_found",
             Self::NotAModule { .. } => "registry_not_a_module",
@@ -126,6 +139,7 @@ impl Error {
             Self::Elsewhere { .. } => "ask who runs the registry: tokens, uploads and blobs that are elsewhere have to be there with TLS",
             Self::Credentials { .. } => "name a configuration file of docker with an entry for the registry, or set both variables",
             Self::Unreachable { .. } => "check host and port; a registry on this machine without TLS needs --plain-http",
+            Self::Slow { .. } => "try again later or over another line, or have it as a file: `enact module export`, `enact module import`",
             Self::Denied { .. } => "set ENACT_REGISTRY_USER and ENACT_REGISTRY_PASSWORD, or name --docker-config FILE",
             Self::NotFound { .. } => "check repository, tag and digest; `enact module push` says what it made",
             Self::NotAModule { .. } => "only artifacts with one `application/wasm` layer are pulled; `enact module push` makes them",
@@ -139,9 +153,12 @@ impl Error {
     #[must_use]
     pub fn gravity(&self) -> Gravity {
         match self {
-            Self::Reference { .. } | Self::Credentials { .. } | Self::Unreachable { .. } | Self::NotFound { .. } | Self::Failed { .. } => {
-                Gravity::Caller
-            }
+            Self::Reference { .. }
+            | Self::Credentials { .. }
+            | Self::Unreachable { .. }
+            | Self::Slow { .. }
+            | Self::NotFound { .. }
+            | Self::Failed { .. } => Gravity::Caller,
             Self::PlainHttp { .. } | Self::Elsewhere { .. } | Self::Denied { .. } | Self::NotAModule { .. } | Self::TooLarge { .. } => {
                 Gravity::Refused
             }

@@ -3,7 +3,7 @@
 //! A registry may send on: to a token service, to where it takes uploads, to where it keeps blobs. Whoever it names is talked to with TLS or
 //! not at all; without TLS only this machine is. Credentials go to the registry's own origin and, for a token, to the realm that it names. Every
 //! answer has a bound.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
@@ -18,6 +18,9 @@ use crate::place::{Place, is_this_machine};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a registry may say nothing.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long a whole answer may take: this, and as long as so many bytes as it may have take at the slowest pace. Of the head of an answer
+/// nothing needs to be known, it has no longer than the silence.
+const PACE: Pace = Pace { base: Duration::from_secs(60), bytes_a_second: 16 << 10 };
 /// Bytes of a token, and of the text of an error.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// How often a blob may be somewhere else.
@@ -28,6 +31,26 @@ const REDIRECTS_MAX: usize = 5;
 pub(crate) enum Wish {
     Pull,
     Push,
+}
+
+/// How slowly somebody may talk who always says something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) base: Duration,
+    pub(crate) bytes_a_second: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        PACE
+    }
+}
+
+impl Pace {
+    /// The time for an answer of at most so many bytes.
+    fn for_all_of(self, bytes_max: u64) -> Duration {
+        self.base.saturating_add(Duration::from_secs(bytes_max / self.bytes_a_second.max(1)))
+    }
 }
 
 /// By what a registry knows who asks.
@@ -44,7 +67,17 @@ pub(crate) struct Line<'a> {
     /// The repository, with a slash at its end.
     base: Url,
     plain_http: bool,
+    pace: Pace,
     proof: Proof,
+}
+
+/// With whom there are conversations.
+#[derive(Clone, Copy)]
+pub(crate) struct Partner<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) place: &'a Place,
+    pub(crate) plain_http: bool,
+    pub(crate) pace: Pace,
 }
 
 /// A client for conversations. It follows nothing by itself.
@@ -57,14 +90,15 @@ pub(crate) fn client(plain_http: bool) -> reqwest::Result<Client> {
 
 impl<'a> Line<'a> {
     /// Asks the registry how it wants to know who asks, and gets a token where it wants one.
-    pub(crate) async fn open(client: &'a Client, place: &'a Place, plain_http: bool, who: &Credentials, wish: Wish) -> Result<Self> {
+    pub(crate) async fn open(partner: Partner<'a>, who: &Credentials, wish: Wish) -> Result<Self> {
+        let Partner { client, place, plain_http, pace } = partner;
         let scheme = if plain_http { "http" } else { "https" };
         let (registry, repository) = (place.registry(), place.reference.repository());
         let url = |path: &str| Url::parse(&format!("{scheme}://{registry}/v2/{path}"));
         let wrong = |detail: String| Error::Reference { reference: place.text().to_owned(), detail };
         let base = url(&format!("{repository}/")).map_err(|e| wrong(e.to_string()))?;
         let root = url("").map_err(|e| wrong(e.to_string()))?;
-        let mut line = Self { place, client, base, plain_http, proof: Proof::Nothing };
+        let mut line = Self { place, client, base, plain_http, pace, proof: Proof::Nothing };
         let asked = line.sent(client.get(root)).await?;
         let proof = match challenge(&asked) {
             Some(challenge) => Proof::Token(line.token(&challenge, who, wish).await?),
@@ -171,12 +205,19 @@ impl<'a> Line<'a> {
 
     async fn body(&self, response: &mut Response, what: &'static str, bytes_max: u64, mut told: impl FnMut(u64)) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| self.broken(e))? {
+        let within = self.pace.for_all_of(bytes_max);
+        // One deadline for all of it: between two bytes a registry would never be silent for long.
+        let deadline = Instant::now().checked_add(within);
+        loop {
+            let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let came = bytes.len() as u64;
+            let slow = |_| Error::Slow { registry: self.place.registry().to_owned(), bytes: came, bytes_max, seconds: within.as_secs() };
+            let chunk = tokio::time::timeout(left, response.chunk()).await.map_err(slow)?;
+            let Some(chunk) = chunk.map_err(|e| self.broken(e))? else { return Ok(bytes) };
             bound(what, (bytes.len() as u64).saturating_add(chunk.len() as u64), bytes_max)?;
             bytes.extend_from_slice(&chunk);
             told(chunk.len() as u64);
         }
-        Ok(bytes)
     }
 
     /// The answer, if it is the one that was expected; else what its status and its first error mean.

@@ -96,6 +96,12 @@ pub enum StoreError {
         /// Which structure, and how.
         detail: String,
     },
+    /// Rows of the queue are damaged, which follow from journal and entries.
+    #[error("the ledger is damaged: {detail}")]
+    QueueRows {
+        /// Which row, and how.
+        detail: String,
+    },
     /// A host store that was taken out of service.
     #[error("store `{store}` is quarantined: {reason}")]
     Quarantined {
@@ -158,7 +164,7 @@ impl StoreError {
             Self::Locked { .. } => "store_locked",
             Self::Moved => "store_moved",
             Self::Full => "store_full",
-            Self::Corrupt { .. } => "store_corrupt",
+            Self::Corrupt { .. } | Self::QueueRows { .. } => "store_corrupt",
             Self::Quarantined { .. } => "store_quarantined",
             Self::Kind { .. } => "store_kind",
             Self::Io { .. } => "store_io",
@@ -171,7 +177,7 @@ impl StoreError {
     /// Whether the stored bytes are to blame, so that no retry can help.
     #[must_use]
     pub const fn is_corruption(&self) -> bool {
-        matches!(self, Self::Corrupt { .. } | Self::Head(_))
+        matches!(self, Self::Corrupt { .. } | Self::QueueRows { .. } | Self::Head(_))
     }
 
     /// Whether the same call may succeed later with nothing repaired.
@@ -197,6 +203,9 @@ impl StoreError {
             Self::Moved => "try again; nothing of it was stored",
             Self::Full => "free some space and try again; nothing was lost",
             Self::Corrupt { .. } | Self::Head(_) => "restore the ledger from a copy that verifies",
+            Self::QueueRows { .. } => {
+                "`enact queue rebuild` derives the rows of the queue again; only if that fails restore the ledger from a copy that verifies"
+            }
             Self::Quarantined { .. } => "an audit found the store to differ from its history; rebuild it",
             Self::Kind { .. } => "a store keeps the kind of its first write; bind another store",
             Self::Io { .. } => "check the disk; read the ledger again before you repeat an append",

@@ -12,6 +12,11 @@ pub(crate) fn bound(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// The same of a row of the queue, which can be derived again.
+pub(crate) fn queued(value: i64, what: &str) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::QueueRows { detail: format!("{what} is {value}") })
+}
+
 /// From a column.
 pub(crate) fn unsigned(value: i64, what: &str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Corrupt { detail: format!("{what} is {value}") })

@@ -332,7 +332,7 @@ pub(crate) fn reading(options: &OpenOptions) -> Result<Connection, StoreError> {
 
 /// A write-ahead log needs a writable folder even for reading. When that fails and there is no log beside the file, the file alone is the
 /// whole truth and can be read as immutable: an auditor with a copy on a read-only medium.
-fn read_only(options: &OpenOptions) -> Result<Connection, StoreError> {
+pub(crate) fn read_only(options: &OpenOptions) -> Result<Connection, StoreError> {
     let opened = connect(options, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)

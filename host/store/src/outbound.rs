@@ -118,16 +118,31 @@ pub struct Outbound {
     connection: Connection,
 }
 
+fn foreign(path: &Path, stamp: i64) -> StoreError {
+    StoreError::Foreign { path: path.to_owned(), found: format!("application {stamp}") }
+}
+
 impl Outbound {
-    /// Opens the file, and creates it when there is none.
+    /// Opens the file, and creates it when there is none. Where nothing can be written, one that is there can still be read.
     ///
     /// # Errors
     /// Whatever SQLite reports; [`StoreError::Foreign`] for a file of something else.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let path = std::path::absolute(path).map_err(|e| StoreError::Unopenable { path: path.to_owned(), detail: e.to_string() })?;
-        let options = OpenOptions::new(path);
-        let mut connection = open::connect(&options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        open::write_ahead(&connection, &options)?;
+        let options = OpenOptions::new(&path);
+        match Self::open_to_write(&options) {
+            Err(error @ (StoreError::ReadOnly { .. } | StoreError::Unopenable { .. })) => {
+                let connection = open::read_only(&OpenOptions { read_only: true, ..options }).map_err(|_| error)?;
+                let stamp: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+                if stamp == APPLICATION_ID { Ok(Self { connection }) } else { Err(foreign(&path, stamp)) }
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_to_write(options: &OpenOptions) -> Result<Self, StoreError> {
+        let mut connection = open::connect(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        open::write_ahead(&connection, options)?;
         // The intent is on the disk before the first byte leaves.
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Nothing else moves this log into the file.
@@ -136,7 +151,7 @@ impl Outbound {
         let stamp: i64 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if stamp != APPLICATION_ID && (stamp != 0 || tables != 0) {
-            return Err(StoreError::Foreign { path: options.path, found: format!("application {stamp}") });
+            return Err(foreign(&options.path, stamp));
         }
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.execute_batch(SCHEMA)?;

@@ -177,8 +177,8 @@ fn admitted(ui: &Ui, name: &str) -> Result<Exit> {
 pub(super) fn print_examined(ui: &Ui, examined: &Examined) -> Result<()> {
     let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { plain(&names.join(", ")) };
     let row = |name: &str, text: String| ui.line(format!("{NAME}{name:<12}{NAME:#} {text}"));
-    row("digest", examined.digest.clone())?;
-    row("world", format!("{}, {} bytes, profile {}", examined.world, examined.size, examined.profile))?;
+    row("digest", plain(&examined.digest))?;
+    row("world", format!("{}, {} bytes, profile {}", plain(&examined.world), examined.size, plain(&examined.profile)))?;
     row("imports", list(&examined.imports))?;
     if !examined.wasi.is_empty() {
         row("wasi", super::inspect::WASI.to_owned())?;

@@ -12,7 +12,7 @@ use enact_wasm::{Backend, Limits};
 use serde_json::{Map, Value, json};
 
 use crate::args::{EngineChoice, Global};
-use crate::cmd::open_any;
+use crate::cmd::open_look;
 use crate::exit::Exit;
 use crate::ui::{BAD, DIM, GOOD, NAME, Ui, plain};
 
@@ -69,7 +69,7 @@ pub(super) fn intake(global: &Global, module: &Path, manifest: Option<&PathBuf>,
     if module.is_file() || name.ends_with(".wasm") || name.contains(std::path::MAIN_SEPARATOR) {
         return Ok(Intake::read(&Paths { file: module.to_owned(), manifest: manifest.cloned(), vectors: vectors.cloned() })?);
     }
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     Ok(engine.module_kept(&engine.module_digest(&name)?)?)
 }
 

@@ -9,7 +9,7 @@ use enact_engine::admission::{Intake, MODULE_BYTES_MAX, Provenance, SIDE_FILE_BY
 use serde_json::json;
 
 use crate::args::Global;
-use crate::cmd::{open_any, read_input};
+use crate::cmd::{open_look, read_input};
 use crate::exit::Exit;
 use crate::ui::{DIM, GOOD, NAME, Ui, plain};
 
@@ -108,7 +108,7 @@ impl SignerArgs {
     fn key(&self, global: &Global) -> Result<Option<(String, String)>> {
         Ok(match (&self.key, &self.signer) {
             (Some(key), _) => Some((key.clone(), key.clone())),
-            (None, Some(actor)) => Some((open_any(global)?.actor_public_key(actor)?, actor.clone())),
+            (None, Some(actor)) => Some((open_look(global)?.actor_public_key(actor)?, actor.clone())),
             (None, None) => None,
         })
     }
@@ -117,7 +117,7 @@ impl SignerArgs {
 pub(super) fn sign(ui: &Ui, global: &Global, args: &SignArgs) -> Result<Exit> {
     let bytes = file(&args.file, MODULE_BYTES_MAX)?;
     let statement = Statement::of(&args.name.clone().unwrap_or_else(|| stem(&args.file)), &bytes);
-    let envelope = open_any(global)?.sign_module(&args.by, &statement)?;
+    let envelope = open_look(global)?.sign_module(&args.by, &statement)?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.file));
     write(&output, &envelope)?;
     if ui.json() {
@@ -147,7 +147,7 @@ pub(super) fn verify(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit
 }
 
 pub(super) fn export(ui: &Ui, global: &Global, args: &ExportArgs) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let mut intake = engine.module_kept(&engine.module_digest(&args.module)?)?;
     if !args.module.starts_with("blake3:") {
         intake.manifest.module.clone_from(&args.module);

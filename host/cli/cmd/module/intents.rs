@@ -3,7 +3,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::args::Global;
-use crate::cmd::open_any;
+use crate::cmd::open_look;
 use crate::exit::Exit;
 use crate::ui::{DIM, NAME, Ui, WARN, plain};
 
@@ -37,7 +37,7 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(ui: &Ui, global: &Global, args: &IntentsArgs) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let named = [args.dismiss.as_slice(), args.release.as_slice()].concat();
     if let Some(reason) = &args.reason {
         if args.release.is_empty() {

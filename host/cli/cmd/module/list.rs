@@ -6,9 +6,9 @@ use enact_engine::admission::catalog::{Listed, Shown};
 
 use super::admit::print_examined;
 use crate::args::Global;
-use crate::cmd::open_any;
+use crate::cmd::open_look;
 use crate::exit::Exit;
-use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN};
+use crate::ui::{BAD, DIM, GOOD, NAME, Ui, WARN, plain};
 
 /// What to show.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(super) fn digest_of(engine: &Engine, module: &str) -> Result<String> {
 }
 
 pub(super) fn run(ui: &Ui, global: &Global) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let modules = engine.listed_modules()?;
     if ui.json() {
         ui.document(&modules)?;
@@ -44,20 +44,20 @@ fn line(module: &Listed) -> String {
         "retired" => BAD,
         _ => WARN,
     };
-    let short = module.digest.get(..18).unwrap_or(&module.digest);
+    let short = plain(module.digest.get(..18).unwrap_or(&module.digest));
     let bound: Vec<&str> = module.bound.iter().map(|b| b.capability.as_str()).collect();
     let bound = match bound.len() {
         0 => "–".to_owned(),
         1..=3 => bound.join(", "),
         n => format!("{}, … ({n})", bound.iter().take(3).copied().collect::<Vec<_>>().join(", ")),
     };
-    let name = module.name.as_deref().unwrap_or("(no name)");
+    let (name, bound) = (plain(module.name.as_deref().unwrap_or("(no name)")), plain(&bound));
     let world = if module.wasi { format!("{}+wasi", module.world) } else { module.world.clone() };
     format!("{NAME}{name:<24}{NAME:#} {style}{word:<11}{style:#} {world:<16} {:>9}  {short}…  {bound}", module.size)
 }
 
 pub(super) fn show(ui: &Ui, global: &Global, args: &ShowArgs) -> Result<Exit> {
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let shown = engine.module_shown(&args.module)?;
     if ui.json() {
         ui.document(&shown)?;
@@ -74,13 +74,12 @@ fn print(ui: &Ui, shown: &Shown) -> Result<()> {
     }
     for bound in &shown.listed.bound {
         let grants = if bound.grants.is_empty() { "nothing".to_owned() } else { bound.grants.join(", ") };
-        ui.line(format!("{NAME}bound{NAME:#}        {} in {} {DIM}granted{DIM:#} {grants}", bound.capability, bound.binding))?;
+        let [capability, binding, grants] = [&bound.capability, &bound.binding, &grants].map(|text| plain(text));
+        ui.line(format!("{NAME}bound{NAME:#}        {capability} in {binding} {DIM}granted{DIM:#} {grants}"))?;
     }
     for version in &shown.versions {
-        ui.line(format!(
-            "{NAME}{:<12}{NAME:#} {} {DIM}entry {} by {}{DIM:#} {}",
-            version.action, version.at, version.seq, version.actor, version.digest
-        ))?;
+        let [action, actor, digest] = [&version.action, &version.actor, &version.digest].map(|text| plain(text));
+        ui.line(format!("{NAME}{action:<12}{NAME:#} {} {DIM}entry {} by {actor}{DIM:#} {digest}", version.at, version.seq))?;
     }
     Ok(())
 }

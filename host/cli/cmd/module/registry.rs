@@ -10,7 +10,7 @@ use enact_registry::{Credentials, Error, Parcel, Place, Registry};
 use serde_json::json;
 
 use crate::args::Global;
-use crate::cmd::{open_any, read_input};
+use crate::cmd::{open_look, read_input};
 use crate::exit::Exit;
 use crate::ui::{DIM, GOOD, NAME, Ui};
 
@@ -77,7 +77,7 @@ fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 pub(super) fn push(ui: &Ui, global: &Global, args: &PushArgs) -> Result<Exit> {
     let place = Place::parse(&args.place)?;
     let registry = args.access.registry(&place)?;
-    let engine = open_any(global)?;
+    let engine = open_look(global)?;
     let mut intake = engine.module_kept(&engine.module_digest(&args.module)?)?;
     if !args.module.starts_with("blake3:") {
         intake.manifest.module.clone_from(&args.module);

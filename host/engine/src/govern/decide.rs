@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use enact_core::entry::{Draft, Record};
 use enact_core::govern::contract::ItemError;
 use enact_core::govern::decision::{self, Proposal, Verdict};
-use enact_core::govern::{GovernCode, JudgeError, Protocol, Stage, sign};
+use enact_core::govern::{GovernCode, Protocol, Stage, sign};
 use enact_core::hash::Digest;
 use enact_core::state::{Space, StateView as _};
 use enact_store::{Execution, Moment, Reader, StoreError};
@@ -20,10 +20,10 @@ use serde_json::Map;
 use super::decisions::{ExecutionStatus, begun};
 use super::keys;
 use super::outside::Signatures;
-use super::propose::{Appended, RefusedProposal};
+use super::propose::{Appended, RefusedProposal, unjudged};
 use super::under_way::{Noted, UnderWay};
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Kind, Result};
 use crate::sources::time_text;
 
 /// Attempts at a record whose subject moved on between drafting and appending.
@@ -75,15 +75,18 @@ pub struct Stopped {
     pub detail: String,
     /// It failed for good: the ledger says so, and only another proposal can follow.
     pub last: bool,
+    /// Who has to act.
+    #[serde(skip)]
+    pub kind: Kind,
 }
 
 impl Stopped {
     fn of(error: &EngineError) -> Self {
-        Self { code: error.code().to_owned(), detail: error.to_string(), last: false }
+        Self { code: error.code().to_owned(), detail: error.to_string(), last: false, kind: error.kind() }
     }
 
     fn refused(refused: &RefusedProposal) -> Self {
-        Self { code: refused.code.clone(), detail: refused.detail.clone(), last: false }
+        Self { code: refused.code.clone(), detail: refused.detail.clone(), last: false, kind: refused.kind() }
     }
 }
 
@@ -513,11 +516,14 @@ fn is_final(code: &str) -> bool {
 
 /// Why nothing could be drafted.
 fn undrafted(error: ItemError<StoreError>) -> EngineError {
-    match error {
-        ItemError::Judge(JudgeError::View(error)) => error.into(),
-        ItemError::Refused { code, detail } => EngineError::Decision { code, detail },
-        ItemError::Judge(error) => EngineError::Decision { code: error.code().unwrap_or("state_unreadable"), detail: error.to_string() },
-    }
+    let (code, detail) = match error {
+        ItemError::Refused { code, detail } => (code, detail),
+        ItemError::Judge(error) => match unjudged(error) {
+            Ok(refused) => refused,
+            Err(error) => return error,
+        },
+    };
+    EngineError::Decision { code, detail }
 }
 
 fn unanswered() -> EngineError {

@@ -27,7 +27,7 @@ pub(crate) use outside::{Components, Signatures};
 pub use proposal::Proposed;
 pub(crate) use proposal::row;
 pub use propose::{Appended, Explained, RefusedProposal};
-pub(crate) use propose::{Judging, report};
+pub(crate) use propose::{Judging, report, unjudged};
 pub use query::{AccountReport, ActorReport, BalanceProof, BalanceReport, HistoryRow, RefusalReport, SubjectReport};
 pub use refold::RebuildReport;
 pub use story::{Outcome as StoryOutcome, Story, StoryReport, Told};

@@ -205,9 +205,5 @@ where
 
 /// A row of the state, which only the core writes.
 pub(crate) fn row<T: serde::de::DeserializeOwned>(text: &str, space: &str, key: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|e| EngineError::Altered {
-        what: format!("row `{key}` of space `{space}`"),
-        code: "state_unreadable",
-        detail: e.to_string(),
-    })
+    serde_json::from_str(text).map_err(|e| EngineError::unreadable(space, key, e.to_string()))
 }

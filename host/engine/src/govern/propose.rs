@@ -15,7 +15,7 @@ use super::keys;
 use super::outside::{Adopting, Components, Signatures};
 use super::proposal::{Proposed, Signer, complete, row};
 use crate::engine::Engine;
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Kind, Result, UNREADABLE};
 use crate::queue::{After, Left, Original, Stop, Unit};
 use crate::report::EntryReport;
 use crate::sources::time_text;
@@ -79,6 +79,12 @@ impl RefusedProposal {
     /// Someone else was faster: the subject, or the protocol, is not the one that the record was completed for.
     pub(crate) fn is_stale(&self) -> bool {
         self.raced || matches!(self.code.as_str(), "chain_prev" | "chain_protocol")
+    }
+
+    /// Who has to act: a rule refuses what it has judged; where a row cannot be read, nothing was decided.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        if self.code == UNREADABLE { Kind::Integrity } else { Kind::Refused }
     }
 
     /// The queue moved on between the reading and the append.
@@ -288,6 +294,7 @@ impl Engine {
         let judgement = match judge(&ruled.protocol, &moment, &outside, &entry, &records) {
             Ok(judgement) => judgement,
             Err(JudgeError::View(error)) => return Err(error.into()),
+            Err(JudgeError::Row { space, key }) => return Err(unreadable(space, &key)),
             Err(error) => {
                 let refused = refused(error, &records, &now);
                 return Ok(Explained { allowed: false, records: Vec::new(), refused: Some(refused), changes: Vec::new() });
@@ -421,8 +428,23 @@ impl Judge for Judging<'_> {
     }
 }
 
+/// What the judge says of work that was not drafted, as code and text; an error where it could not read what it is about.
+pub(crate) fn unjudged(error: JudgeError<StoreError>) -> Result<(&'static str, String)> {
+    match error {
+        JudgeError::View(error) => Err(error.into()),
+        JudgeError::Row { space, key } => Err(unreadable(space, &key)),
+        JudgeError::Refused(_) | JudgeError::Entry(_) | JudgeError::Undecided(_) => {
+            Ok((error.code().unwrap_or(UNREADABLE), error.to_string()))
+        }
+    }
+}
+
+fn unreadable(space: Space, key: &str) -> EngineError {
+    EngineError::unreadable(space.as_str(), key, "it is none that the core writes")
+}
+
 fn refused(error: JudgeError<StoreError>, records: &[Record], at: &str) -> RefusedProposal {
-    let code = error.code().unwrap_or("state_unreadable").to_owned();
+    let code = error.code().unwrap_or(UNREADABLE).to_owned();
     let JudgeError::Refused(refused) = error else {
         return plain(&code, error.to_string(), records, at);
     };

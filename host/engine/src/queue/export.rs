@@ -10,7 +10,8 @@ use enact_queue::item::Item;
 use enact_store::QueueFilter;
 use serde::Serialize;
 
-use super::item::{refused_queue, seen};
+use super::item::seen;
+use super::view::RowError;
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
@@ -20,7 +21,7 @@ const PAGE: u64 = 500;
 const FOLDERS: [&str; 4] = ["by_item", "locks", "logs", "archive"];
 
 /// What was written; the stable shape of `enact queue export --json`.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ExportReport {
     /// Items, archived ones apart.
     pub items: u64,
@@ -28,6 +29,18 @@ pub struct ExportReport {
     pub lines: u64,
     /// Files.
     pub files: u64,
+    /// What is left out, because it is no line or follows from nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<Damaged>,
+}
+
+/// A row or a line that is not exported.
+#[derive(Debug, Clone, Serialize)]
+pub struct Damaged {
+    /// Whose it says that it is.
+    pub queue_id: String,
+    /// Why.
+    pub error: RowError,
 }
 
 /// The folder of an export.
@@ -39,10 +52,11 @@ struct Folder<'a> {
 }
 
 impl Engine {
-    /// Writes the queue into a folder that is not there yet.
+    /// Writes the queue into a folder that is not there yet. A line that is none and a row that no entry knows are named, and keep no other
+    /// from being written.
     ///
     /// # Errors
-    /// `file` codes of the folder, or a line that is none.
+    /// `file` codes of the folder, or whatever keeps the ledger from being read.
     pub fn queue_export(&self, path: &Path) -> Result<ExportReport> {
         if path.components().next_back().is_none_or(|last| matches!(last, Component::ParentDir)) {
             let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
@@ -75,11 +89,18 @@ impl Engine {
                         known
                     }
                 };
-                let item = Item::from_line(&line.line, |_| true).map_err(refused_queue)?;
+                let item = match Item::from_line(&line.line, |_| true) {
+                    Ok(item) => item,
+                    Err(refused) => {
+                        let error = RowError { code: refused.code(), message: refused.to_string() };
+                        report.damaged.push(Damaged { queue_id: line.item, error });
+                        continue;
+                    }
+                };
+                report.lines = report.lines.saturating_add(1);
                 for piece in of_line(&item, is_archived) {
                     folder.append(piece, true)?;
                 }
-                report.lines = report.lines.saturating_add(1);
             }
         }
         let (mut after, now) = (0, self.queue_now());
@@ -88,7 +109,14 @@ impl Engine {
             let Some(last) = items.last() else { break };
             after = last.id;
             for stored in items {
-                let seen = seen(&ruled.protocol, &mut moment, "", stored, now)?;
+                let queue_id = stored.row.item.clone();
+                let seen = match seen(&ruled.protocol, &mut moment, "", stored, now) {
+                    Ok(seen) => seen,
+                    Err(error) => {
+                        report.damaged.push(Damaged { queue_id, error: RowError::of(error)? });
+                        continue;
+                    }
+                };
                 for piece in of_item(&seen.item, &seen.known) {
                     folder.append(piece, false)?;
                 }

@@ -1,7 +1,7 @@
 //! An item as the ledger and the journal know it together, and what a change of it is for the store.
+use enact_core::govern::Protocol;
 use enact_core::govern::contract::{self, Contract};
 use enact_core::govern::row::SubjectRow;
-use enact_core::govern::{JudgeError, Protocol};
 use enact_core::state::StateView;
 use enact_core::time::Instant;
 use enact_queue::Map;
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::rebuild;
 use crate::error::{EngineError, Result};
+use crate::govern::unjudged;
 use crate::sources::time_text;
 
 /// The time of a row that is due at once: 0 says that it waits for nothing.
@@ -233,16 +234,12 @@ pub(crate) fn refused_queue(refused: Refused) -> EngineError {
 
 /// What the core refuses to say of an item.
 pub(crate) fn refused_item(error: contract::ItemError<StoreError>) -> EngineError {
-    match error {
-        contract::ItemError::Judge(JudgeError::View(error)) => error.into(),
-        contract::ItemError::Judge(JudgeError::Row { space, key }) => EngineError::Altered {
-            what: "the state".to_owned(),
-            code: "state_unreadable",
-            detail: format!("row `{key}` of `{}` is none that the core writes", space.as_str()),
+    let (code, detail) = match error {
+        contract::ItemError::Refused { code, detail } => (code, detail),
+        contract::ItemError::Judge(error) => match unjudged(error) {
+            Ok(refused) => refused,
+            Err(error) => return error,
         },
-        contract::ItemError::Refused { code, detail } => EngineError::Queue { code, detail, hint: None },
-        contract::ItemError::Judge(error) => {
-            EngineError::Queue { code: error.code().unwrap_or("state_unreadable"), detail: error.to_string(), hint: None }
-        }
-    }
+    };
+    EngineError::Queue { code, detail, hint: None }
 }

@@ -33,7 +33,7 @@ mod worker;
 
 pub use compare::QueueCompared;
 pub use enact_queue::id::QueueId;
-pub use export::ExportReport;
+pub use export::{Damaged, ExportReport};
 pub use hand::{Added, Evidence, Given, Started};
 pub use health::{Health, HealthBounds, HealthOfContract, HolderReport};
 pub use original::Original;

@@ -85,13 +85,19 @@ fn remember(contract: &Contract, history: &mut History, subject: &str, (before, 
     }
     if after.failed && !before.failed {
         history.failed = recorded;
-        let said = entry.records.iter().find(|record| record.subject == subject && record.action == contract.decl.actions.fail);
-        let word = |name: &str| said.and_then(|record| record.payload.get(name)).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let word = |name: &str| said(entry, subject, &contract.decl.actions.fail, name).unwrap_or_default();
         history.failure = Some(class::failure(Class::parse(word("class")).unwrap_or(Class::Business), word("reason")));
     }
     if after.void && !before.void {
         history.void = recorded;
+        history.void_reason = said(entry, subject, &contract.decl.actions.void, "reason").map(str::to_owned);
     }
+}
+
+/// A text in the payload of the record that did this to a subject.
+fn said<'e>(entry: &'e Entry, subject: &str, action: &str, name: &str) -> Option<&'e str> {
+    let record = entry.records.iter().find(|record| record.subject == subject && record.action == action)?;
+    record.payload.get(name)?.as_str()
 }
 
 fn versions(reader: &mut Reader, subject: &str) -> Result<Vec<Version>> {

@@ -62,13 +62,23 @@ impl Shown {
     }
 }
 
-/// A row of the queue that follows from nothing.
+/// A row of the queue that follows from nothing, or a line of its journal that is none.
 #[derive(Debug, Clone, Serialize)]
 pub struct RowError {
-    /// `queue_row`.
+    /// `queue_row`, or of a line what is wrong with it.
     pub code: &'static str,
     /// Why, in words.
     pub message: String,
+}
+
+impl RowError {
+    /// What is wrong with one row alone; any other error is one of the whole reading.
+    pub(crate) fn of(error: EngineError) -> Result<Self> {
+        if let EngineError::Queue { code: "queue_unknown", detail, .. } = error {
+            return Ok(Self { code: "queue_row", message: detail });
+        }
+        Err(error)
+    }
 }
 
 /// One line of the journal; the stable shape of a line of `enact queue watch --json`.
@@ -182,11 +192,10 @@ impl Engine {
                     item.status = seen.item.shown(&seen.known);
                     (members(&item.to_line())?, None)
                 }
-                Err(EngineError::Queue { code: "queue_unknown", detail, .. }) => {
+                Err(error) => {
                     let item = named.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
-                    (item, Some(RowError { code: "queue_row", message: detail }))
+                    (item, Some(RowError::of(error)?))
                 }
-                Err(error) => return Err(error),
             };
             shown.push(Shown { item, archived, error, number });
         }

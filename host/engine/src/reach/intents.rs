@@ -1,5 +1,5 @@
 //! What was sent and is in no committed run: found by a person, since no machine can tell what the peer made of it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use enact_core::hash::blob_hash;
 use enact_store::{Outbound, StoreError, Unsettled};
@@ -57,6 +57,8 @@ impl Engine {
         }
         let mut reader = self.store().reader()?;
         let mut runs = BTreeMap::new();
+        // Where nothing can be written, what would be settled is settled for the answer alone.
+        let (mut settled, mut done) = (BTreeSet::new(), BTreeSet::new());
         let rows = reach.outbound(|outbound| outbound.unsettled(LISTED_MAX, dismissed))?;
         for row in &rows {
             if !runs.contains_key(&row.run) {
@@ -65,12 +67,22 @@ impl Engine {
                 if let Some(sent) = &committed {
                     let asked = |row: &&Unsettled| sent.get(&row.key) == Some(&row.request);
                     let used: Vec<String> = rows.iter().filter(asked).map(|row| row.key.clone()).collect();
-                    reach.outbound(|outbound| outbound.settle(&row.run, &used))?;
+                    match reach.outbound(|outbound| outbound.settle(&row.run, &used)) {
+                        Err(StoreError::ReadOnly { .. }) => {
+                            settled.insert(row.run.clone());
+                            done.extend(used);
+                        }
+                        written => written?,
+                    }
                 }
                 runs.insert(row.run.clone(), committed.is_some());
             }
         }
-        let open = reach.outbound(|outbound| outbound.unsettled(LISTED_MAX, dismissed))?;
+        let mut open = reach.outbound(|outbound| outbound.unsettled(LISTED_MAX, dismissed))?;
+        for row in open.iter_mut().filter(|row| row.state == "ANSWERED" && settled.contains(&row.run)) {
+            row.state = "UNUSED".to_owned();
+        }
+        open.retain(|row| row.state != "UNUSED" || !done.contains(&row.key));
         let committed = |run: &String| runs.get(run).copied().unwrap_or_default();
         Ok(open
             .into_iter()

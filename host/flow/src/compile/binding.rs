@@ -40,9 +40,7 @@ impl<'a> Checker<'a> {
             }
             self.bound(binding, &at, bound);
             self.outside(code, &at, bound);
-            if let Some(Err(detail)) = bound.limits.map(|limits| limits.check()) {
-                self.error("bad_grant", code, format!("{at}.limits"), detail);
-            }
+            self.limits(code, &format!("{at}.limits"), bound.limits);
         }
     }
 

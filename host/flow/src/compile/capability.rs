@@ -1,7 +1,7 @@
 //! Transforms and side effects: statuses, operations, and molecules that are lists and nothing more (P-32, P-33).
 
 use super::Checker;
-use crate::artifact::{Artifact, MoleculeStep, SideEffect, Transform};
+use crate::artifact::{Artifact, LimitOverrides, MoleculeStep, SideEffect, Transform};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -24,6 +24,7 @@ impl<'a> Checker<'a> {
     pub(super) fn transform(&mut self, transform: &'a Transform) {
         let code = &transform.code;
         self.statuses(code, "statuses", &transform.statuses);
+        self.limits(code, "limits", transform.limits);
         if !super::contract::is_status(&transform.operation) {
             self.error("bad_operation", code, "operation", format!("`{}` is not capitals, digits and `_`", transform.operation));
         }
@@ -125,7 +126,15 @@ impl<'a> Checker<'a> {
         atoms
     }
 
+    /// Limits that calls can keep, whoever states them: the capability, or a binding in its place.
+    pub(super) fn limits(&mut self, code: &str, at: &str, limits: Option<LimitOverrides>) {
+        if let Some(Err(detail)) = limits.map(|limits| limits.check()) {
+            self.error("bad_grant", code, at, detail);
+        }
+    }
+
     pub(super) fn side_effect(&mut self, effect: &'a SideEffect) {
+        self.limits(&effect.code, "limits", effect.limits);
         if effect.operations.is_empty() {
             self.error("no_operation", &effect.code, "operations", "a side effect has at least one operation");
         }

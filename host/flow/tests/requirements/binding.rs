@@ -200,3 +200,21 @@ fn a_refused_run_differs_in_its_plan_only() {
     assert_eq!(plan.environment(), "development");
     assert_eq!(run(&plan, letter(), good).calls.len(), 4);
 }
+
+#[test]
+fn b_32_limits_of_a_capability_are_held_to_the_bounds_of_those_of_a_binding() {
+    let (most, beyond) = ((67_108_864_u64, 8_388_608_u64, 10_000_u64), |limit: u64| limit + 1);
+    for code in ["CT_PURE_STAMP_V0", "CS_SHELF_V0"] {
+        let with = |limits: Value| set().with(code, "/limits", limits);
+        with(json!({"fuel": 1, "memory_bytes": most.0, "output_bytes": most.1, "wall_ms": most.2})).bind(None, &[]).unwrap();
+        for (name, limit) in [
+            ("fuel", 0),
+            ("memory_bytes", beyond(most.0)),
+            ("output_bytes", beyond(most.1)),
+            ("output_bytes", 0),
+            ("wall_ms", beyond(most.2)),
+        ] {
+            with(json!({ name: limit })).refused("bad_grant", &format!("{code}: limits `{name}` is"));
+        }
+    }
+}

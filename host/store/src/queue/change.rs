@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use crate::error::StoreError;
-use crate::number::{column, unsigned};
+use crate::number::{column, queued};
 use crate::queue::{EXECUTING, Fence, QueueChange, QueueExpect, QueueItem, QueueLease, QueueMember, QueueRefused, QueueRow};
 use crate::writer::Writer;
 
@@ -15,12 +15,12 @@ pub(crate) const COLUMNS: &str = "i.id, i.item, i.contract, i.status, i.seq, i.p
 
 /// An item from its columns.
 pub(crate) fn item(row: &SqlRow<'_>) -> Result<QueueItem, StoreError> {
-    let number = |nth, what| unsigned(row.get(nth)?, what);
+    let number = |nth, what| queued(row.get(nth)?, what);
     let (owner, deadline): (Option<String>, Option<i64>) = (row.get(8)?, row.get(9)?);
     let lease = match (owner, deadline) {
-        (Some(owner), Some(deadline)) => Some(QueueLease { owner, deadline: unsigned(deadline, "a deadline")? }),
+        (Some(owner), Some(deadline)) => Some(QueueLease { owner, deadline: queued(deadline, "a deadline")? }),
         (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => return Err(StoreError::Corrupt { detail: "half a lease of an item".to_owned() }),
+        (Some(_), None) | (None, Some(_)) => return Err(StoreError::QueueRows { detail: "half a lease of an item".to_owned() }),
     };
     let queued = QueueRow {
         item: row.get(1)?,

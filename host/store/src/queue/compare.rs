@@ -4,7 +4,7 @@
 use rusqlite::{Row as SqlRow, params};
 
 use crate::error::StoreError;
-use crate::number::{bound, unsigned};
+use crate::number::{bound, queued};
 use crate::queue::QueueCount;
 use crate::reader::Reader;
 
@@ -57,10 +57,10 @@ impl Reader {
     /// Counts that are not the number of items that they are about. Reads through the rows of the items.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] for a count below nothing, or whatever SQLite reports.
+    /// [`StoreError::QueueRows`] for a count below nothing, or whatever SQLite reports.
     pub fn queue_miscounts(&mut self, limit: u64) -> Result<Vec<QueueMiscount>, StoreError> {
         self.compared(MISCOUNTS, limit, |row| {
-            let number = |nth| unsigned(row.get(nth)?, "a number of items");
+            let number = |nth| queued(row.get(nth)?, "a number of items");
             let stored = QueueCount { contract: row.get(1)?, value: row.get(2)?, status: row.get(3)?, items: number(5)? };
             Ok(QueueMiscount { member: row.get(0)?, stored, items: number(4)? })
         })

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::error::StoreError;
-use crate::number::{bound, unsigned};
+use crate::number::{bound, queued};
 use crate::queue::READY;
 use crate::reader::Reader;
 use crate::schema::{self, FORMAT_DUE};
@@ -72,7 +72,7 @@ impl Reader {
             let first =
                 self.connection.prepare_cached(FIRST)?.query_row([&count.contract], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let (first, since) = match first {
-                Some((item, updated)) => (item, unsigned(updated, "an item's time")?),
+                Some((item, updated)) => (item, queued(updated, "an item's time")?),
                 None => (String::new(), u64::MAX),
             };
             health.waiting.push(QueueWaiting { contract: count.contract, items: count.items, first, since });
@@ -105,7 +105,7 @@ impl Reader {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let contract: String = row.get(0)?;
-            let (updated, not_before) = (unsigned(row.get(2)?, "an item's time")?, unsigned(row.get(3)?, "an item's earliest time")?);
+            let (updated, not_before) = (queued(row.get(2)?, "an item's time")?, queued(row.get(3)?, "an item's earliest time")?);
             let Some(of) = waiting.iter_mut().find(|waiting| waiting.contract == contract) else { continue };
             let due = updated.max(not_before);
             if not_before > now {
@@ -123,7 +123,7 @@ impl Reader {
         let mut rows = statement.query(params![bound(from), bound(to)])?;
         let mut holders: Vec<QueueHolder> = Vec::new();
         while let Some(row) = rows.next()? {
-            let (owner, deadline): (String, _) = (row.get(0)?, unsigned(row.get(1)?, "a deadline")?);
+            let (owner, deadline): (String, _) = (row.get(0)?, queued(row.get(1)?, "a deadline")?);
             match holders.iter_mut().find(|holder| holder.owner == owner) {
                 Some(holder) => holder.items = holder.items.saturating_add(1),
                 None => holders.push(QueueHolder { owner, items: 1, deadline }),

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row as SqlRow, ToSql, params};
 
 use crate::derived::StateRow;
 use crate::error::StoreError;
-use crate::number::{bound, unsigned};
+use crate::number::{bound, queued, unsigned};
 use crate::queue::change::{COLUMNS, item};
 use crate::queue::{QueueCount, QueueFilter, QueueItem, QueueLine};
 use crate::reader::Reader;
@@ -83,7 +83,7 @@ impl Reader {
     /// One item, archived or not.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when its row contradicts itself, or whatever SQLite reports.
+    /// [`StoreError::QueueRows`] when its row contradicts itself, or whatever SQLite reports.
     pub fn queue_item(&mut self, of: &str) -> Result<Option<QueueItem>, StoreError> {
         if !self.is_queued()? {
             return Ok(None);
@@ -126,7 +126,7 @@ impl Reader {
         let mut first = None;
         for sql in [WAITING, DEADLINE] {
             let time: Option<i64> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
-            let time = time.map(|time| unsigned(time, "a time in the queue")).transpose()?;
+            let time = time.map(|time| queued(time, "a time in the queue")).transpose()?;
             first = first.into_iter().chain(time).min();
         }
         Ok(first)
@@ -174,7 +174,7 @@ impl Reader {
             return Ok(None);
         }
         let time: Option<i64> = self.connection.prepare_cached(DEADLINE)?.query_row([], |row| row.get(0)).optional()?;
-        time.map(|time| unsigned(time, "a time in the queue")).transpose()
+        time.map(|time| queued(time, "a time in the queue")).transpose()
     }
 
     /// The first time after `now` at which an item in this status is due.
@@ -188,7 +188,7 @@ impl Reader {
         let sql = self.by_time(AGAIN_NEXT)?;
         let time: Option<i64> =
             self.connection.prepare_cached(&sql)?.query_row(params![bound(now), status], |row| row.get(0)).optional()?;
-        time.map(|time| unsigned(time, "a time in the queue")).transpose()
+        time.map(|time| queued(time, "a time in the queue")).transpose()
     }
 
     /// How many items there are by contract and status, of one contract or all. Archived ones are not counted. Reads no items.
@@ -218,7 +218,7 @@ impl Reader {
                 contract: row.get(0)?,
                 value: row.get(1)?,
                 status: row.get(2)?,
-                items: unsigned(row.get(3)?, "a number of items")?,
+                items: queued(row.get(3)?, "a number of items")?,
             });
         }
         Ok(found)
