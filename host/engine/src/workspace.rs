@@ -350,7 +350,9 @@ impl Workspace {
 
     /// The file of a module, as far as there is one.
     pub(crate) fn module_opened(&self, digest: &str) -> Option<File> {
-        self.dir.open(module_file(digest).ok()?).ok().map(cap_std::fs::File::into_std)
+        let name = module_file(digest).ok()?;
+        let file = self.dir.metadata(&name).ok().filter(|said| said.is_file()).and_then(|_| self.dir.open(&name).ok());
+        file.map(cap_std::fs::File::into_std)
     }
 
     /// The artifacts of `protocol/`, as they are on disk now.

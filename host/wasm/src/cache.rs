@@ -212,7 +212,9 @@ impl Cache {
     }
 
     fn open(&self, name: &[u8; 32], kind: &str) -> Option<File> {
-        File::open(self.path(name, kind)).ok()
+        let path = self.path(name, kind);
+        // Opening what is no file may never come back.
+        fs::metadata(&path).is_ok_and(|said| said.is_file()).then(|| File::open(path).ok())?
     }
 
     fn write(&self, name: &[u8; 32], kind: &str, content: &[u8]) {

@@ -5,8 +5,9 @@
 //! of its status, no program can set. Whoever writes to the file changes that time, and whoever puts another file in its place changes the inode.
 //! The seal itself carries a MAC under the key of the workspace like everything else in the cache.
 //!
-//! What this gives up, and why that is nothing: a process of the same account can write into pages that it had mapped before, and a disk can
-//! lose a bit. The former may read the key of the cache and needs no such trick; against the latter a seal is believed for a day only.
+//! What this gives up: a process of the same account can write into pages that it had mapped before, and a disk can lose a bit. The former may
+//! read the key of the cache and needs no such trick; against the latter a seal is believed for a day only. And who cuts a file off that is mapped, as a
+//! copy over it does, ends the process that runs from it, as a kill would. This program never does: it puts a new file in the place of an old one.
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
