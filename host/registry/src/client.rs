@@ -181,9 +181,52 @@ mod tests {
         for path in ["/manifests/", "/blobs/"] {
             let place = Place::parse(&format!("{}/shout:v1", dripping(path))).unwrap();
             let registry = Registry::new(place, Credentials::nobody(), true).unwrap();
-            let registry = Registry { pace: Pace { base: Duration::from_millis(300), bytes_a_second: u64::MAX }, ..registry };
+            let registry = Registry { pace: Pace { silence: Duration::from_millis(300), bytes_a_second: u64::MAX }, ..registry };
             let error = registry.pull(1 << 20, &mut |_, _| {}).unwrap_err();
             assert_eq!((error.code(), error.gravity()), ("registry_slow", crate::error::Gravity::Caller), "{path}: {error}");
         }
+    }
+
+    /// A registry that takes its time with what is uploaded: `None` all of it.
+    fn taking(pause: Option<Duration>) -> Registry {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (mut reader, mut line) = (BufReader::new(stream.try_clone().unwrap()), String::new());
+                reader.read_line(&mut line).unwrap();
+                let asked = line.clone();
+                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {}
+                let status = match asked.split(' ').next().unwrap() {
+                    "PUT" => "201 Created",
+                    "POST" => "202 Accepted\r\nlocation: /v2/upload",
+                    _ => "200 OK",
+                };
+                match pause.filter(|_| asked.contains("/upload?")) {
+                    Some(pause) => std::thread::sleep(pause),
+                    None if asked.contains("/upload?") => {
+                        kept.push(stream);
+                        continue;
+                    }
+                    None => {}
+                }
+                let _ = write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+            }
+        });
+        let registry = Registry::new(Place::parse(&format!("{host}/shout:v1")).unwrap(), Credentials::nobody(), true).unwrap();
+        Registry { pace: Pace { silence: Duration::from_millis(300), bytes_a_second: 4 }, ..registry }
+    }
+
+    #[test]
+    fn b_32_what_is_uploaded_takes_as_long_as_it_is_and_no_longer() {
+        let component = b"\0asm\x0d\0\x01\0".to_vec();
+        let parcel = Parcel { name: "shout".to_owned(), component, manifest: None, vectors: None, signature: None };
+        // Uploaded, though slowly; what is read back afterwards is another manifest.
+        let error = taking(Some(Duration::from_millis(900))).push(&parcel).unwrap_err();
+        assert_eq!(error.code(), "registry_digest", "{error}");
+        let error = taking(None).push(&parcel).unwrap_err();
+        assert_eq!(error.code(), "registry_unreachable", "{error}");
     }
 }

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::header::{LOCATION, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::artifact::bound;
@@ -16,11 +16,9 @@ use crate::place::{Place, is_this_machine};
 
 /// How long a registry may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a registry may say nothing.
-const SILENCE: Duration = Duration::from_secs(60);
-/// How long a whole answer may take: this, and as long as so many bytes as it may have take at the slowest pace. Of the head of an answer
-/// nothing needs to be known, it has no longer than the silence.
-const PACE: Pace = Pace { base: Duration::from_secs(60), bytes_a_second: 16 << 10 };
+/// How long a registry may say nothing; and how long something may take as a whole: that, and as long as its bytes take at the slowest pace, those of
+/// the request until the head of the answer, those that the answer may have afterwards.
+const PACE: Pace = Pace { silence: Duration::from_secs(60), bytes_a_second: 16 << 10 };
 /// Bytes of a token, and of the text of an error.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// How often a blob may be somewhere else.
@@ -36,7 +34,7 @@ pub(crate) enum Wish {
 /// How slowly somebody may talk who always says something.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    pub(crate) base: Duration,
+    pub(crate) silence: Duration,
     pub(crate) bytes_a_second: u64,
 }
 
@@ -47,9 +45,9 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The time for an answer of at most so many bytes.
+    /// The time for at most so many bytes.
     fn for_all_of(self, bytes_max: u64) -> Duration {
-        self.base.saturating_add(Duration::from_secs(bytes_max / self.bytes_a_second.max(1)))
+        self.silence.saturating_add(Duration::from_secs(bytes_max / self.bytes_a_second.max(1)))
     }
 }
 
@@ -83,7 +81,7 @@ pub(crate) struct Partner<'a> {
 /// A client for conversations. It follows nothing by itself.
 pub(crate) fn client(plain_http: bool) -> reqwest::Result<Client> {
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).user_agent(concat!("enact/", env!("CARGO_PKG_VERSION")));
-    let client = client.connect_timeout(CONNECT).read_timeout(SILENCE);
+    let client = client.connect_timeout(CONNECT);
     // A proxy would read what has no TLS, and is not this machine.
     if plain_http { client.no_proxy().build() } else { client.build() }
 }
@@ -131,18 +129,18 @@ impl<'a> Line<'a> {
     }
 
     /// Uploads a blob whole.
-    pub(crate) async fn upload(&self, digest: &str, content: impl Into<reqwest::Body>) -> Result<()> {
+    pub(crate) async fn upload(&self, digest: &str, content: impl Into<Body>) -> Result<()> {
         let begun = self.answered(self.request(Method::POST, &self.url("blobs/uploads/")?), StatusCode::ACCEPTED).await?;
         let mut url = self.onward(&begun)?;
         url.query_pairs_mut().append_pair("digest", digest);
-        let request = self.request(Method::PUT, &url).header("content-type", "application/octet-stream").body(content);
-        self.answered(request, StatusCode::CREATED).await.map(drop)
+        let request = self.request(Method::PUT, &url).header("content-type", "application/octet-stream");
+        self.carried(request, content.into()).await
     }
 
     /// Puts a manifest under a tag or a digest.
     pub(crate) async fn put_manifest(&self, version: &str, media_type: &str, content: Vec<u8>) -> Result<()> {
         let request = self.request(Method::PUT, &self.url(&format!("manifests/{version}"))?);
-        self.answered(request.header("content-type", media_type).body(content), StatusCode::CREATED).await.map(drop)
+        self.carried(request.header("content-type", media_type), content.into()).await
     }
 
     /// A token for the repository, from the realm of a challenge.
@@ -191,8 +189,21 @@ impl<'a> Line<'a> {
         self.expected(self.sent(request).await?, expected).await
     }
 
+    /// A request with content, which is what takes its time.
+    async fn carried(&self, request: RequestBuilder, content: Body) -> Result<()> {
+        let bytes = content.as_bytes().map_or(0, <[u8]>::len) as u64;
+        let response = self.sent_within(self.pace.for_all_of(bytes), request.body(content)).await?;
+        self.expected(response, StatusCode::CREATED).await.map(drop)
+    }
+
     async fn sent(&self, request: RequestBuilder) -> Result<Response> {
-        request.send().await.map_err(|e| self.broken(e))
+        self.sent_within(self.pace.silence, request).await
+    }
+
+    /// The head of the answer.
+    async fn sent_within(&self, within: Duration, request: RequestBuilder) -> Result<Response> {
+        let answer = tokio::time::timeout(within, request.send()).await;
+        answer.map_err(|_| self.silent(within))?.map_err(|e| self.broken(e))
     }
 
     /// Where an answer sends on to: the registry itself, or somebody who is talked to with TLS.
@@ -211,8 +222,12 @@ impl<'a> Line<'a> {
         loop {
             let left = deadline.map_or(within, |deadline| deadline.saturating_duration_since(Instant::now()));
             let came = bytes.len() as u64;
-            let slow = |_| Error::Slow { registry: self.place.registry().to_owned(), bytes: came, bytes_max, seconds: within.as_secs() };
-            let chunk = tokio::time::timeout(left, response.chunk()).await.map_err(slow)?;
+            let slow = || Error::Slow { registry: self.place.registry().to_owned(), bytes: came, bytes_max, seconds: within.as_secs() };
+            let chunk = match tokio::time::timeout(left.min(self.pace.silence), response.chunk()).await {
+                Ok(chunk) => chunk,
+                Err(_) if left <= self.pace.silence => return Err(slow()),
+                Err(_) => return Err(self.silent(self.pace.silence)),
+            };
             let Some(chunk) = chunk.map_err(|e| self.broken(e))? else { return Ok(bytes) };
             bound(what, (bytes.len() as u64).saturating_add(chunk.len() as u64), bytes_max)?;
             bytes.extend_from_slice(&chunk);
@@ -242,6 +257,10 @@ impl<'a> Line<'a> {
 
     fn failed(&self, detail: String) -> Error {
         Error::Failed { registry: self.place.registry().to_owned(), detail }
+    }
+
+    fn silent(&self, within: Duration) -> Error {
+        Error::Unreachable { registry: self.place.registry().to_owned(), detail: format!("it said nothing for {} s", within.as_secs()) }
     }
 
     fn elsewhere(&self, url: &Url) -> Error {
