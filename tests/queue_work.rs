@@ -533,3 +533,33 @@ fn w_50_the_bench_of_the_queue_settles_every_item() {
     assert!(figures["items_per_s"].as_f64().unwrap() > 0.0);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }
+
+/// W-50, W-52: a protocol without their contract leaves items where they are. They are shown, workers pass them by, and with the contract they go on.
+#[test]
+fn w_50_w_52_items_under_a_contract_that_is_in_force_no_more_are_left_alone() {
+    let city = City::new();
+    let file = city.0.path().join(format!(".enact-demo-wst/protocol/{CONTRACT}.json"));
+    let contract = std::fs::read(&file).unwrap();
+    for actor in ["ada", "joan"] {
+        city.enact(&["actor", "grant", actor, "--role", "steward", "--as", "ada"]).exits(0);
+    }
+    let adopt = || {
+        city.enact(&["protocol", "seal"]).exits(0);
+        let proposed = city.json(&["protocol", "adopt", "--as", "joan"])["records"][0]["hash"].as_str().unwrap().to_owned();
+        city.enact(&["protocol", "adopt", "--ratify", &proposed, "--as", "ada"]).exits(0);
+    };
+    std::fs::remove_file(&file).unwrap();
+    adopt();
+    let listed = city.json(&["queue", "list"]);
+    assert_eq!([&listed[0]["status"], &listed[0]["error"]["code"]], [&json!("PENDING"), &json!("queue_contract")], "{listed}");
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    let health = city.enact(&["queue", "health", "--json"]).exits(1).json();
+    assert_eq!((&health["findings"], &health["contracts"][0]["in_force"]), (&json!(["contract_not_in_force"]), &json!(false)));
+    assert_eq!(city.enact(&["work", "--once", "--as", "worker-one", "--json"]).exits(0).json()["executed"], 0);
+    city.enact(&["queue", "export", "out"]).exits(1);
+    std::fs::write(&file, contract).unwrap();
+    adopt();
+    city.work();
+    assert_eq!([WATER, GRANT].map(|id| city.status(id)), ["SETTLED", "SETTLING"]);
+    city.sound();
+}

@@ -13,7 +13,7 @@ use crate::ui::{Ui, Unwritten};
 pub(crate) enum Exit {
     /// 0: done.
     Done,
-    /// 1: the answer of a question is no (`enact queue health`).
+    /// 1: the answer of a question is no (`enact queue health`), or that was not all (`enact queue export`).
     No,
     /// 3: the work was refused by a rule (an inconclusive run, an inadmissible module, a protocol with errors).
     Refused,
@@ -22,6 +22,11 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The answer of a question, such as whether that was all.
+    pub(crate) fn all(yes: bool) -> Self {
+        if yes { Self::Done } else { Self::No }
+    }
+
     /// How work on several things ended, after one of them was not done: damage is not hidden by what a rule refused.
     pub(crate) fn and(self, not_done: Kind) -> Self {
         if self == Self::Mismatch || not_done == Kind::Integrity { Self::Mismatch } else { Self::Refused }

@@ -309,7 +309,8 @@ pub(crate) fn run(ui: &Ui, global: &Global, command: &QueueCommand) -> Result<Ex
                 ui.line(format!("{items} items and {lines} lines in {files} files under {}", args.dir.display()))?;
                 report.damaged.iter().try_for_each(|damaged| print_damaged(ui, &damaged.queue_id, &damaged.error))?;
             }
-            Ok(if report.damaged.is_empty() { Exit::Done } else { Exit::Mismatch })
+            let damage = report.damaged.iter().any(|left| left.error.is_damage());
+            Ok(if damage { Exit::Mismatch } else { Exit::all(report.damaged.is_empty()) })
         }
         QueueCommand::Rebuild => {
             let rebuilt = open_any(global)?.queue_rebuild()?;
@@ -360,15 +361,16 @@ fn archive(ui: &Ui, engine: &Engine, args: &ArchiveArgs) -> Result<Exit> {
 }
 
 fn health(ui: &Ui, health: &Health) -> Result<Exit> {
-    let exit = if health.healthy { Exit::Done } else { Exit::No };
+    let exit = Exit::all(health.healthy);
     if ui.json() {
         ui.document(health)?;
         return Ok(exit);
     }
     for contract in &health.contracts {
+        let left = if contract.in_force { "" } else { ", not in force" };
         let counts: Vec<String> = contract.statuses.iter().map(|(status, items)| format!("{items} {status}")).collect();
         ui.line(format!(
-            "{NAME}{}{NAME:#} {} due, {} failed within the hour",
+            "{NAME}{}{NAME:#} {} due, {} failed within the hour{BAD}{left}{BAD:#}",
             contract.contract, contract.due, contract.failures_last_hour
         ))?;
         if let (Some(oldest), Some(age)) = (&contract.oldest, contract.oldest_age_s) {
@@ -449,7 +451,7 @@ fn list(ui: &Ui, engine: &Engine, args: &ListArgs) -> Result<Exit> {
     } else {
         items.iter().try_for_each(|shown| print_item(ui, shown))?;
     }
-    Ok(if items.iter().any(|shown| shown.error.is_some()) { Exit::Mismatch } else { Exit::Done })
+    Ok(if items.iter().filter_map(|shown| shown.error.as_ref()).any(RowError::is_damage) { Exit::Mismatch } else { Exit::Done })
 }
 
 fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
@@ -472,7 +474,8 @@ fn print_item(ui: &Ui, shown: &Shown) -> Result<()> {
 
 fn print_damaged(ui: &Ui, id: &str, error: &RowError) -> Result<()> {
     let [id, message] = [id, &error.message].map(plain);
-    ui.line(format!("{NAME}{id:<24}{NAME:#} {BAD}damaged{BAD:#}    {message} {DIM}[{}]{DIM:#}", error.code))
+    let word = if error.is_damage() { "damaged" } else { "left" };
+    ui.line(format!("{NAME}{id:<24}{NAME:#} {BAD}{word:<10}{BAD:#} {message} {DIM}[{}]{DIM:#}", error.code))
 }
 
 fn show(ui: &Ui, engine: &Engine, args: &ShowArgs) -> Result<Exit> {

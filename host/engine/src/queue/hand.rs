@@ -79,7 +79,7 @@ impl Engine {
         Ok(Desk { engine: self, actor, key })
     }
 
-    fn ruled_now(&self, reader: &mut Reader) -> Result<(std::sync::Arc<Ruled>, enact_core::hash::Digest)> {
+    pub(super) fn ruled_now(&self, reader: &mut Reader) -> Result<(std::sync::Arc<Ruled>, enact_core::hash::Digest)> {
         let moment = reader.moment(None)?;
         let protocol = self.in_force(&moment)?;
         Ok((self.rules(&protocol, &moment)?, protocol))

@@ -1,6 +1,7 @@
 //! Whether the queue is carried out: what waits, who holds what, what failed lately. Looked up, not read through.
 use std::collections::BTreeMap;
 
+use enact_queue::status::Status;
 use enact_queue::time::SECOND_US;
 use enact_store::QueueHolder;
 use serde::Serialize;
@@ -26,7 +27,8 @@ pub struct HealthBounds {
 pub struct Health {
     /// Nothing is beyond its bound.
     pub healthy: bool,
-    /// What is: `ready_too_old`, `lease_expired`, `failures`; or `counts_differ`, when what is counted is not what there is.
+    /// What is: `ready_too_old`, `lease_expired`, `failures`; or `counts_differ`, when what is counted is not what there is; or `contract_not_in_force`,
+    /// when there are items that nothing can happen to.
     pub findings: Vec<&'static str>,
     /// By contract.
     pub contracts: Vec<HealthOfContract>,
@@ -41,6 +43,8 @@ pub struct Health {
 pub struct HealthOfContract {
     /// The contract.
     pub contract: String,
+    /// Whether the protocol in force has it. Without it, workers leave its items alone.
+    pub in_force: bool,
     /// How many items are in each status.
     pub statuses: BTreeMap<String, u64>,
     /// How many are READY and due.
@@ -75,10 +79,12 @@ impl Engine {
         let now = self.queue_now();
         let mut reader = self.store().reader()?;
         reader.begin()?;
+        let ruled = self.ruled_now(&mut reader)?.0;
         let found = reader.queue_health(now, now.saturating_sub(LATELY_US))?;
         let mut contracts: BTreeMap<String, HealthOfContract> = BTreeMap::new();
         let mut of = |contract: &str, change: &dyn Fn(&mut HealthOfContract)| {
-            let new = || HealthOfContract { contract: contract.to_owned(), ..HealthOfContract::default() };
+            let in_force = ruled.protocol.contract(contract).is_some();
+            let new = || HealthOfContract { contract: contract.to_owned(), in_force, ..HealthOfContract::default() };
             change(contracts.entry(contract.to_owned()).or_insert_with(new));
         };
         for count in reader.queue_counts(None)? {
@@ -110,6 +116,10 @@ impl Engine {
         if bounds.failures.is_some_and(|most| failures > most) {
             findings.push("failures");
         }
+        let left = |contract: &HealthOfContract| !contract.in_force && contract.statuses.keys().any(|status| !over(status));
+        if contracts.iter().any(left) {
+            findings.push("contract_not_in_force");
+        }
         if !counted {
             findings.push("counts_differ");
         }
@@ -118,4 +128,9 @@ impl Engine {
         let [leases, expired] = [found.holders, found.expired].map(|holders| holders.into_iter().map(report).collect());
         Ok(Health { healthy: findings.is_empty(), findings, contracts, leases, expired })
     }
+}
+
+/// Whether nothing is to happen to an item any more.
+fn over(status: &str) -> bool {
+    [Status::Settled, Status::Fulfilled, Status::Void].iter().any(|last| last.as_str() == status)
 }

@@ -41,10 +41,17 @@ impl Driver<'_> {
         self.sight.fresh(now, 0)?;
         self.listed.clear();
         self.looked_at.clear();
+        if after.is_none() {
+            self.look_for_contracts()?;
+        }
+        let Some(contracts) = &self.workable else {
+            (self.page, self.next) = (None, None);
+            return Ok(Told::Listed { pending: Vec::new(), retries: Vec::new(), next: None });
+        };
         let reader = &mut self.sight.reader;
         let size = reader.head()?.size;
         let count = u64::try_from(limit).unwrap_or(u64::MAX);
-        let due = reader.queue_due(Status::Failed.as_str(), &self.contracts, now, count)?;
+        let due = reader.queue_due(Status::Failed.as_str(), contracts, now, count)?;
         let wakes = [
             reader.queue_wake()?,
             reader.queue_due_next(Status::Failed.as_str(), now)?,
@@ -72,7 +79,7 @@ impl Driver<'_> {
             let ended = items.len() < wanted;
             for item in items {
                 from = item.id;
-                if item.row.not_before <= now && (self.contracts.is_empty() || self.contracts.contains(&item.row.contract)) {
+                if item.row.not_before <= now && (contracts.is_empty() || contracts.contains(&item.row.contract)) {
                     let place = Place { entry: item.row.seq, position: item.row.pos };
                     let id = QueueId::parse(&item.row.item).map_err(refused_queue)?;
                     pending.push((place, id.clone()));
@@ -149,11 +156,12 @@ impl Driver<'_> {
         let now = self.engine.queue_now();
         // A batch is over before the next is taken.
         self.held.clear();
+        let Some(contracts) = self.workable.clone() else { return Ok(Vec::new()) };
         let limit = self.pace.next(now, limit);
         self.sight.fresh(now, 0)?;
         let count = u64::try_from(limit).unwrap_or(u64::MAX);
         let mut wanted = Vec::new();
-        for stored in self.sight.reader.queue_due(Status::Executed.as_str(), &self.contracts, now, count)? {
+        for stored in self.sight.reader.queue_due(Status::Executed.as_str(), &contracts, now, count)? {
             let seen = self.seen_row(stored, now)?;
             wanted.push((seen, Change::Resume { owner: self.owner.clone(), deadline, by: By::Automatic }));
         }
@@ -165,7 +173,7 @@ impl Driver<'_> {
         }
         let (changes, after) = wishes(wanted, limit);
         self.sight.close()?;
-        let take = QueueTake { now, owner: &self.owner, ttl: deadline.saturating_sub(now), count, contracts: &self.contracts };
+        let take = QueueTake { now, owner: &self.owner, ttl: deadline.saturating_sub(now), count, contracts: &contracts };
         let mut lines: BTreeMap<String, Item> = BTreeMap::new();
         let mut line = |event: &str, item: &QueueItem| {
             let (line, text) = stepped(self.engine, event, item, now);

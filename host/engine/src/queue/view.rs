@@ -11,6 +11,7 @@ use super::item::{refused_queue, seen, unknown};
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 
+const NO_CONTRACT: &str = "queue_contract";
 /// Rows read at a time.
 const PAGE: u64 = 500;
 
@@ -46,7 +47,7 @@ pub struct Shown {
     pub item: serde_json::Map<String, Value>,
     /// Whether it is out of the lists.
     pub archived: bool,
-    /// Why there is nothing but its row: no entry knows the item.
+    /// Why there is nothing but its row: no entry knows the item, or its contract is in force no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<RowError>,
     /// The cursor behind it in a listing.
@@ -65,7 +66,7 @@ impl Shown {
 /// A row of the queue that follows from nothing, or a line of its journal that is none.
 #[derive(Debug, Clone, Serialize)]
 pub struct RowError {
-    /// `queue_row`, or of a line what is wrong with it.
+    /// `queue_row`, or of a line what is wrong with it; `queue_contract` when nothing is wrong but that nothing in force says what the item means.
     pub code: &'static str,
     /// Why, in words.
     pub message: String,
@@ -74,10 +75,17 @@ pub struct RowError {
 impl RowError {
     /// What is wrong with one row alone; any other error is one of the whole reading.
     pub(crate) fn of(error: EngineError) -> Result<Self> {
-        if let EngineError::Queue { code: "queue_unknown", detail, .. } = error {
-            return Ok(Self { code: "queue_row", message: detail });
+        match error {
+            EngineError::Queue { code: "queue_unknown", detail, .. } => Ok(Self { code: "queue_row", message: detail }),
+            EngineError::Queue { code: NO_CONTRACT, detail, .. } => Ok(Self { code: NO_CONTRACT, message: detail }),
+            other => Err(other),
         }
-        Err(error)
+    }
+
+    /// Whether what is stored is not what it should be.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        self.code != NO_CONTRACT
     }
 }
 
@@ -185,7 +193,8 @@ impl Engine {
         let mut shown = Vec::with_capacity(stored.len());
         for stored in stored {
             let (number, archived) = (stored.id, stored.archived);
-            let named = [("queue_id", stored.row.item.clone()), ("contract", stored.row.contract.clone())];
+            let named = [("queue_id", &stored.row.item), ("contract", &stored.row.contract), ("status", &stored.row.status)]
+                .map(|(n, v)| (n, v.clone()));
             let (item, error) = match seen(&ruled.protocol, &mut moment, "", stored, now) {
                 Ok(seen) => {
                     let mut item = seen.item.clone();

@@ -2,7 +2,7 @@
 //!
 //! One driver is one worker under a name of its own; several may run in one process and in many. Nothing that it keeps in memory matters
 //! after a crash: leases run out, and what was committed is committed.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
@@ -217,7 +217,9 @@ pub(crate) struct Driver<'a> {
     stop: &'a StopSign,
     told: &'a (dyn Fn(&WorkEvent) + Sync),
     report: WorkReport,
-    pub(super) contracts: Vec<String>,
+    contracts: Vec<String>,
+    /// Those of them that are in force, as the last list found; empty for whatever there is, `None` for nothing.
+    pub(super) workable: Option<Vec<String>>,
     pub(super) pace: Pace,
     poll_us: u64,
     /// The last page of what is to be validated, and what of it was looked at.
@@ -255,6 +257,7 @@ impl<'a> Driver<'a> {
             told,
             report: WorkReport::default(),
             contracts: Vec::new(),
+            workable: Some(Vec::new()),
             pace: Pace::new(),
             poll_us: WorkOptions::POLL_MS * 1_000,
             listed: BTreeMap::new(),
@@ -272,6 +275,25 @@ impl<'a> Driver<'a> {
         contracts.iter().try_for_each(|code| named_contract(&ruled.protocol, code).map(drop))?;
         self.contracts = contracts.to_vec();
         self.sight.close()
+    }
+
+    /// Finds out under which contracts there can be work. Items under one that is in force no more stay where they are: nothing can be said of them.
+    pub(super) fn look_for_contracts(&mut self) -> Result<()> {
+        let (ruled, _) = self.sight.ruled(self.engine)?;
+        let in_force = |code: &str| ruled.protocol.contract(code).is_some();
+        let counts = if self.contracts.is_empty() { self.sight.reader.queue_counts(None)? } else { Vec::new() };
+        let all = if self.contracts.is_empty() {
+            counts.iter().map(|count| count.contract.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        } else {
+            self.contracts.clone()
+        };
+        let workable: Vec<String> = all.iter().filter(|code| in_force(code)).cloned().collect();
+        self.workable = match workable.len() {
+            len if len == all.len() => Some(self.contracts.clone()),
+            0 => None,
+            _ => Some(workable),
+        };
+        Ok(())
     }
 
     pub(super) fn options(&mut self, options: &WorkOptions) -> Options {
