@@ -195,7 +195,7 @@ fn a_bundle_is_the_same_to_the_byte_until_something_happens_and_replaces_nothing
     assert_eq!(on["digest"], handed.said["digest"]);
     // And nothing is put into a folder in which something is.
     let before = files(auditor.0.path());
-    auditor.takes(&handed.file, None).exits(1);
+    assert_eq!(code(&auditor.takes(&handed.file, None).exits(1)), "folder_not_empty");
     assert_eq!(files(auditor.0.path()), before);
 }
 

@@ -176,7 +176,7 @@ pub fn open(file: &Path, to: &Path, key: Option<&str>, see: &mut dyn FnMut(Step)
     }
     let taken = |e| EngineError::file("create", to, e);
     match fs::read_dir(to).map(|mut listing| listing.next().is_some()) {
-        Ok(true) => return Err(taken(io::ErrorKind::AlreadyExists.into())),
+        Ok(true) => return Err(EngineError::FolderNotEmpty { path: to.to_owned() }),
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(taken(e)),
         Ok(false) | Err(_) => {}
     }

@@ -455,7 +455,7 @@ impl EngineError {
             Self::ProjectName { .. } => {
                 "use up to 64 lower case letters, digits and single dashes, beginning with a letter and not ending with a dash".to_owned()
             }
-            Self::FolderNotEmpty { .. } => "name a new or empty folder with `--dir`; nothing was written".to_owned(),
+            Self::FolderNotEmpty { .. } => "name a new or empty folder; nothing was written".to_owned(),
             Self::Queue { code: "queue_unknown", .. } => "list them with `enact queue list`".to_owned(),
             Self::Queue { hint, .. } => return hint.map(str::to_owned),
             Self::NoView { .. } => "list them with `enact view`".to_owned(),

@@ -75,11 +75,10 @@ pub struct RowError {
 impl RowError {
     /// What is wrong with one row alone; any other error is one of the whole reading.
     pub(crate) fn of(error: EngineError) -> Result<Self> {
-        match error {
-            EngineError::Queue { code: "queue_unknown", detail, .. } => Ok(Self { code: "queue_row", message: detail }),
-            EngineError::Queue { code: NO_CONTRACT, detail, .. } => Ok(Self { code: NO_CONTRACT, message: detail }),
-            other => Err(other),
+        if let EngineError::Queue { code: code @ ("queue_unknown" | NO_CONTRACT), detail, .. } = error {
+            return Ok(Self { code: if code == NO_CONTRACT { code } else { "queue_row" }, message: detail });
         }
+        Err(error)
     }
 
     /// Whether what is stored is not what it should be.
