@@ -319,11 +319,11 @@ fn b_32_what_does_not_belong_into_a_bundle_is_refused_and_nothing_is_left() {
     tries("one more", &good, &[&rest[..], &[("more", b"x", file)]].concat(), "bundle_format");
     tries("another order", &good, &rest.iter().rev().copied().collect::<Vec<_>>(), "bundle_altered");
     let instead = |name: &'static str, bytes: &'static [u8], kind, of: usize| [&[(name, bytes, kind)], &rest[of..]].concat();
-    tries("a link", &good, &instead("enact.toml", b"", EntryType::Symlink, 1), "bundle_altered");
-    let config = parts[1].1.as_slice();
-    tries("a link of the right size", &good, &[&[("enact.toml", config, EntryType::Symlink)], &rest[1..]].concat(), "bundle_altered");
-    tries("a folder", &good, &instead("enact.toml", b"", EntryType::Directory, 1), "bundle_altered");
-    tries("a long name", &good, &instead("././@LongLink", b"enact.toml\0", EntryType::GNULongName, 0), "bundle_altered");
+    tries("a link", &good, &instead("protocol.lock", b"", EntryType::Symlink, 1), "bundle_altered");
+    let lock = parts[1].1.as_slice();
+    tries("a link of the right size", &good, &[&[("protocol.lock", lock, EntryType::Symlink)], &rest[1..]].concat(), "bundle_altered");
+    tries("a folder", &good, &instead("protocol.lock", b"", EntryType::Directory, 1), "bundle_altered");
+    tries("a long name", &good, &instead("././@LongLink", b"protocol.lock\0", EntryType::GNULongName, 0), "bundle_altered");
     tries(
         "no ledger",
         &{
@@ -334,7 +334,8 @@ fn b_32_what_does_not_belong_into_a_bundle_is_refused_and_nothing_is_left() {
         &rest[..rest.len() - 1],
         "bundle_format",
     );
-    for bytes in [&b""[..], b"not an archive", &[0; 4096]] {
+    let whole = fs::read(&handed.file).unwrap();
+    for bytes in [&b""[..], b"not an archive", &[0; 4096], &[&whole[..], &whole].concat(), &[&whole[..], b"x"].concat()] {
         fs::write(&evil, bytes).unwrap();
         let auditor = Auditor::new();
         let ran = auditor.takes(&evil, None).exits(1);
@@ -462,4 +463,99 @@ fn p_27_a_kept_checkpoint_gives_a_history_away_that_was_signed_anew() {
         let ran = auditor.looks(&["verify", "--checkpoint", "kept.txt", "--json"]).exits(1);
         assert_eq!(code(&ran), "checkpoint_unusable", "{text}");
     }
+}
+
+/// Manifest and bundle of these parts, as consistent as whoever makes them likes.
+fn consistent(handed: &Handed, to: &Path, change: &dyn Fn(&str, Vec<u8>) -> Vec<u8>) {
+    let parts = handed.parts();
+    let mut manifest: Value = serde_json::from_slice(&parts[0].1).unwrap();
+    let parts: Vec<(String, Vec<u8>)> = parts.into_iter().skip(1).map(|(name, bytes)| (name.clone(), change(&name, bytes))).collect();
+    for (part, (_, bytes)) in manifest["parts"].as_array_mut().unwrap().iter_mut().zip(&parts) {
+        let digest = enact_core::hash::module_digest(bytes);
+        (part["bytes"], part["blake3"]) = (json!(bytes.len()), json!(digest.to_hex()));
+    }
+    let manifest = manifest.to_string();
+    let mut all = vec![("manifest.json", manifest.as_bytes(), tar::EntryType::Regular)];
+    all.extend(parts.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice(), tar::EntryType::Regular)));
+    packed(to, &all);
+}
+
+/// Puts an empty index in the place of the one by which the state is found, as whoever owns the file can.
+fn blinded(ledger: &Path) {
+    let open = || rusqlite::Connection::open(ledger).unwrap();
+    let sql = open();
+    sql.execute_batch("CREATE INDEX hides ON state(key) WHERE 0; PRAGMA writable_schema = ON").unwrap();
+    let names = ["state_keys", "hides"];
+    let root =
+        |name: &str| sql.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?1", [name], |row| row.get::<_, i64>(0)).unwrap();
+    let roots = names.map(root);
+    for (name, root) in names.iter().zip(roots.iter().rev()) {
+        sql.execute("UPDATE sqlite_master SET rootpage = ?2 WHERE name = ?1", rusqlite::params![name, root]).unwrap();
+    }
+    drop(sql);
+    open().execute_batch("DROP INDEX hides; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+}
+
+/// B-30: what an index leaves out nobody sees, though it is in the table; so the file is looked at before anything in it is believed.
+#[test]
+fn b_30_an_index_that_hides_rows_is_found_by_whoever_takes_a_ledger_in_and_by_a_rebuild() {
+    let pilot = Scratch::new();
+    pilot.enact(&["demo", "pilot", "--json"]).exits(0);
+    fs::rename(pilot.path().join(".enact-demo-pilot"), pilot.workspace()).unwrap();
+    let handed = Handed::of(pilot, 0);
+    let accounts = |code: i32| handed.operator.enact(&["accounts", "--json"]).exits(code).json();
+    let before = accounts(0);
+    blinded(&handed.operator.workspace().join("ledger/ledger.db"));
+    assert_ne!(accounts(0), before, "the index hides nothing");
+    assert_eq!(code(&handed.operator.enact(&["verify", "--rebuild", "--json"]).exits(4)), "store_structure");
+    assert_eq!(code(&handed.operator.enact(&["ledger", "bundle", "blind.tar", "--json"]).exits(4)), "store_structure");
+    assert!(!handed.operator.path().join("blind.tar").exists());
+    let db = handed.operator.path().join("db");
+    let blind = handed.operator.path().join("blind.tar");
+    consistent(&handed, &blind, &|name, bytes| {
+        if name != "ledger/ledger.db" {
+            return bytes;
+        }
+        fs::write(&db, bytes).unwrap();
+        blinded(&db);
+        fs::read(&db).unwrap()
+    });
+    let auditor = Auditor::new();
+    assert_eq!(code(&auditor.takes(&blind, Some(handed.key())).exits(4)), "bundle_altered");
+    assert!(auditor.has_nothing());
+    handed.operator.enact(&["ledger", "rebuild"]).exits(0);
+    handed.operator.enact(&["verify", "--rebuild"]).exits(0);
+    assert_eq!(accounts(0), before);
+}
+
+#[test]
+fn p_26_what_comes_beside_the_ledger_is_not_believed_for_coming_along() {
+    let handed = Handed::new();
+    let file = handed.operator.path().join("other.tar");
+    // Another protocol than any that an entry names is none of the ledger's, and said; one that was altered is a finding.
+    let own = fs::read(handed.operator.workspace().join("protocol.lock")).unwrap();
+    fs::remove_file(handed.operator.workspace().join("protocol/WF_PROVISION_DEVICE_V0.json")).unwrap();
+    handed.operator.enact(&["protocol", "seal"]).exits(0);
+    let other = fs::read(handed.operator.workspace().join("protocol.lock")).unwrap();
+    assert_ne!(own, other);
+    consistent(&handed, &file, &|name, bytes| if name == "protocol.lock" { other.clone() } else { bytes });
+    let auditor = Auditor::new();
+    let said = auditor.takes(&file, Some(handed.key())).exits(0).json();
+    assert!(said["not_checked"].to_string().contains("no entry names the protocol"), "{said}");
+    let altered = String::from_utf8(own).unwrap().replacen("WF_", "WG_", 1);
+    consistent(&handed, &file, &|name, bytes| if name == "protocol.lock" { altered.clone().into_bytes() } else { bytes });
+    let auditor = Auditor::new();
+    assert_eq!(auditor.takes(&file, Some(handed.key())).exits(4).json()["verdict"], "ALTERED");
+    // There are no sources to seal in a bundle, and an empty seal would take the place of the protocol.
+    let auditor = Auditor::new();
+    fs::create_dir(auditor.0.path().join("looked-at")).unwrap();
+    auditor.enact(&["ledger", "unbundle", handed.file.to_str().unwrap(), "looked-at/"]).exits(0);
+    assert_eq!(code(&auditor.looks(&["protocol", "seal", "--json"]).exits(1)), "no_sources");
+    assert_eq!(fs::read_dir(auditor.0.path()).unwrap().count(), 1, "{:?}", fs::read_dir(auditor.0.path()).unwrap().collect::<Vec<_>>());
+    // A key that somebody put into the folder was not given by whoever looks.
+    let given = Auditor::new();
+    given.takes(&handed.file, Some(handed.key())).exits(0);
+    fs::copy(given.0.path().join("looked-at/keys/ledger.pub"), auditor.0.path().join("looked-at/keys/ledger.pub")).unwrap();
+    let verified = auditor.looks(&["verify", "--json"]).exits(0).json();
+    assert!(verified["not_checked"].to_string().contains("came with it"), "{verified}");
 }

@@ -234,6 +234,16 @@ impl Ui {
         Busy { bar, end: Some(end) }
     }
 
+    /// What shows that something is done of which nobody knows how long it takes.
+    pub(crate) fn spinner(&self, what: &'static str) -> ProgressBar {
+        let bar = self.bar(0, what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {spinner} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar
+    }
+
     /// A progress bar over `len` units; hidden unless standard error is a terminal and the work lasts.
     pub(crate) fn bar(&self, len: u64, what: &'static str) -> ProgressBar {
         let hidden = self.quiet || !std::io::stderr().is_terminal();

@@ -69,9 +69,12 @@ pub(crate) fn write(ui: &Ui, engine: &Engine, args: &BundleArgs) -> Result<Exit>
 pub(crate) fn open(ui: &Ui, args: &UnbundleArgs) -> Result<Exit> {
     let mut bars = Bars::new(ui);
     let (workspace, manifest) = bundle::open(&args.file, &args.folder, args.key.as_deref(), &mut |step| bars.see(step))?;
-    let (engine, _) = Engine::open_to_verify(workspace)?;
-    let report = engine.verify(Against::default(), args.jobs, |_| bars.see(Step::Verified { entries: manifest.entries }))?;
+    let (engine, lock) = Engine::open_to_verify(workspace)?;
+    let mut report = engine.verify(Against::default(), args.jobs, |_| bars.see(Step::Verified { entries: manifest.entries }))?;
     bars.done();
+    if let Some(finding) = lock {
+        report.lock_altered(finding);
+    }
     if ui.json() {
         ui.document(&json!({
             "workspace": args.folder,
@@ -125,6 +128,10 @@ impl<'a> Bars<'a> {
                 let bar = self.bar("copy", progress.total);
                 bar.set_length(progress.total);
                 bar.set_position(progress.done);
+            }
+            Step::Structure => {
+                self.done();
+                self.shown = Some(("structure", self.ui.spinner("structure")));
             }
             Step::Verified { entries } => self.bar("verify", entries).inc(1),
             Step::Packed { bytes, total } => self.bar("pack", total).inc(bytes),

@@ -53,6 +53,12 @@ pub(crate) fn run(ui: &Ui, global: &Global, args: &VerifyArgs) -> Result<Exit> {
         return Err(EngineError::EmptyLedger.into());
     }
     let (engine, lock) = Engine::open_to_verify(workspace)?;
+    if args.rebuild {
+        let bar = ui.spinner("structure");
+        let structure = engine.verify_structure();
+        bar.finish_and_clear();
+        structure?;
+    }
     let bar = ui.bar(engine.store().reader()?.head()?.size, "verify");
     let against = Against { key: args.key.as_deref(), kept: &kept };
     let mut report = engine.verify(against, args.jobs, |_| bar.inc(1))?;

@@ -24,6 +24,8 @@ const FORMAT: &str = "bundle_format";
 pub(crate) const ALTERED: &str = "bundle_altered";
 /// The ledger names another key than the one that was expected.
 pub(crate) const OTHER_KEY: &str = "bundle_key";
+/// Something was written while it was bundled.
+const UNSETTLED: &str = "bundle_unsettled";
 /// The one version there is.
 const VERSION: u32 = 1;
 const MANIFEST: &str = "manifest.json";
@@ -89,6 +91,7 @@ pub struct Bundled {
 /// What an error of this module asks of whoever meets it.
 pub(crate) fn hint(code: &str) -> &'static str {
     match code {
+        UNSETTLED => "do it again when nobody works on the workspace's protocol and modules",
         FORMAT => "a bundle is what `enact ledger bundle` writes",
         OTHER_KEY => "ask whoever runs the ledger for its key by another way than the bundle came; do not rely on this bundle",
         _ => "have it sent again; do not rely on this one",
@@ -111,15 +114,14 @@ impl Engine {
         }
         let copy = Temporary(beside(to, "ledger")?);
         let copied = self.store().backup(&copy.0, &mut |progress| see(Step::Copied(progress)))?;
+        see(Step::Structure);
         let report = self.verify_copy(&copy.0, jobs, |_| see(Step::Verified { entries: copied.head.size }))?;
         let mut parts = Vec::new();
-        for name in [CONFIG.to_owned(), LOCK.to_owned()].into_iter().chain(self.workspace().module_files()?) {
-            // What somebody else has put there is not ours to hand on.
-            if bytes_max(&name).is_some() {
-                parts.push(part(&name, self.workspace().opened(&name)?)?);
-            }
+        let names = std::iter::once(LOCK.to_owned()).chain(self.workspace().module_files()?);
+        // What somebody else has put there is not ours to hand on. The configuration is last: a folder is a workspace only once it is there.
+        for name in names.filter(|name| bytes_max(name).is_some()).chain([LEDGER.to_owned(), CONFIG.to_owned()]) {
+            parts.push(part(&name, self.of(&name, &copy.0)?)?);
         }
-        parts.push(part(LEDGER, opened(&copy.0)?)?);
         let manifest = Manifest {
             bundle: VERSION,
             origin: self.store().origin().to_owned(),
@@ -134,8 +136,12 @@ impl Engine {
         let text = serde_json::to_vec_pretty(&manifest).map_err(|e| EngineError::Internal { detail: e.to_string() })?;
         append(&mut archive, MANIFEST, text.len() as u64, text.as_slice()).map_err(failed)?;
         for part in &manifest.parts {
-            let (file, _) = if part.name == LEDGER { opened(&copy.0)? } else { self.workspace().opened(&part.name)? };
-            append(&mut archive, &part.name, part.bytes, file.take(part.bytes)).map_err(failed)?;
+            let (file, bytes) = self.of(&part.name, &copy.0)?;
+            let mut read = Hashing { from: file.take(part.bytes), hasher: blake3::Hasher::new() };
+            append(&mut archive, &part.name, part.bytes, &mut read).map_err(failed)?;
+            if bytes != part.bytes || read.hasher.finalize().to_hex().as_str() != part.blake3 {
+                return Err(wrong(UNSETTLED, format!("`{}` was written while it was bundled", part.name)));
+            }
             see(Step::Packed { bytes: part.bytes, total: manifest.bytes() });
         }
         let write = || -> io::Result<File> { archive.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error) };
@@ -146,9 +152,18 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// A file of the workspace, or the copy of the ledger.
+    fn of(&self, name: &str, copy: &Path) -> Result<(File, u64)> {
+        if name == LEDGER { opened(copy) } else { self.workspace().opened(name) }
+    }
+}
+
 /// How far a bundle is.
 #[derive(Debug, Clone, Copy)]
 pub enum Step {
+    /// The ledger's file is looked through, which takes as long as it takes.
+    Structure,
     /// Pages of the ledger were copied.
     Copied(Progress),
     /// One more entry of `entries` was verified.
@@ -175,11 +190,11 @@ pub fn open(file: &Path, to: &Path, key: Option<&str>, see: &mut dyn FnMut(Step)
         note::decode_key(key).map_err(|_| EngineError::Key { name: "--key".to_owned() })?;
     }
     let taken = |e| EngineError::file("create", to, e);
-    match fs::read_dir(to).map(|mut listing| listing.next().is_some()) {
+    let there = match fs::read_dir(to).map(|mut listing| listing.next().is_some()) {
         Ok(true) => return Err(EngineError::FolderNotEmpty { path: to.to_owned() }),
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(taken(e)),
-        Ok(false) | Err(_) => {}
-    }
+        empty => empty.is_ok(),
+    };
     let unread = |e| EngineError::file("read", file, e);
     let mut archive = tar::Archive::new(BufReader::new(File::open(file).map_err(unread)?));
     // Raw: an extension of the format is a part that nobody listed, and is not interpreted.
@@ -206,19 +221,26 @@ pub fn open(file: &Path, to: &Path, key: Option<&str>, see: &mut dyn FnMut(Step)
         }
         see(Step::Packed { bytes: part.bytes, total: manifest.bytes() });
     }
-    if next()?.is_some() {
+    let more = next()?.is_some();
+    // An end is an end: nothing else may stand behind it.
+    if more || !only_zeros(archive.into_inner()).map_err(unread)? {
         return Err(wrong(FORMAT, "there is more in it than its manifest lists"));
     }
     drop(workspace);
+    see(Step::Structure);
     matches(&Workspace::open(&partial.0)?, &manifest)?;
-    // An empty folder gives way, one that is not empty any more does not.
-    fs::rename(&partial.0, to).map_err(taken)?;
+    if there {
+        partial.moved_into(to).map_err(taken)?;
+    } else {
+        fs::rename(&partial.0, to).map_err(taken)?;
+    }
     Ok((Workspace::open(to)?, manifest))
 }
 
 /// Whether the ledger is the one that the manifest is about.
 fn matches(workspace: &Workspace, manifest: &Manifest) -> Result<()> {
     let (engine, _) = Engine::open_to_verify(Workspace::open(workspace.path())?)?;
+    engine.verify_structure().map_err(|error| wrong(ALTERED, error.to_string()))?;
     let head = engine.store().reader()?.head()?;
     let root = Digest::sha256(head.root()).to_string();
     let store = engine.store();
@@ -278,6 +300,18 @@ fn bytes_max(name: &str) -> Option<u64> {
     .filter(|_| digest)
 }
 
+/// Whether nothing is left but the zeros that end an archive.
+fn only_zeros(mut rest: impl Read) -> io::Result<bool> {
+    let mut buffer = [0; 4096];
+    loop {
+        match rest.read(&mut buffer)? {
+            0 => return Ok(true),
+            read if buffer.iter().take(read).all(|byte| *byte == 0) => {}
+            _ => return Ok(false),
+        }
+    }
+}
+
 fn append(archive: &mut tar::Builder<impl io::Write>, name: &str, bytes: u64, content: impl Read) -> io::Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_size(bytes);
@@ -326,7 +360,8 @@ impl<R: Read> Read for Hashing<R> {
 /// A name beside `to` that nobody has.
 fn beside(to: &Path, what: &str) -> Result<PathBuf> {
     let to = std::path::absolute(to).map_err(|e| EngineError::file("create", to, e))?;
-    let mut name = to.into_os_string();
+    // Without what stands for nothing, such as a slash at the end.
+    let mut name = to.components().collect::<PathBuf>().into_os_string();
     name.push(format!(".{what}-{}", random_hex(4)?));
     Ok(name.into())
 }
@@ -354,6 +389,15 @@ impl Drop for Temporary {
 
 /// A folder that is gone when this is, unless it was moved.
 struct Folder(PathBuf);
+
+impl Folder {
+    /// Moves what it holds into another that is empty, the configuration last.
+    fn moved_into(&self, to: &Path) -> io::Result<()> {
+        let mut names = fs::read_dir(&self.0)?.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<Vec<_>>>()?;
+        names.sort_by_key(|name| name == CONFIG);
+        names.iter().try_for_each(|name| fs::rename(self.0.join(name), to.join(name)))
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {

@@ -65,6 +65,8 @@ pub enum EngineError {
     ArtifactName { name: String },
     #[error("the protocol was not sealed")]
     NotSealed,
+    #[error("there are no artifacts in `{}`", path.display())]
+    NoSources { path: PathBuf },
     #[error("the protocol has {} problem(s): {}", problems.len(), first(problems))]
     Protocol { problems: Vec<Problem> },
     #[error("`protocol.lock` was altered: {}", .problem.detail)]
@@ -240,6 +242,7 @@ impl EngineError {
             Self::PayloadSize { .. } => "payload_too_large",
             Self::ArtifactName { .. } => "artifact_name",
             Self::NotSealed => "not_sealed",
+            Self::NoSources { .. } => "no_sources",
             Self::Protocol { problems } => problems.first().map_or("protocol_invalid", |p| p.code),
             Self::LockAltered { problem } => problem.code,
             Self::Binding(report) => report.code(),
@@ -348,6 +351,7 @@ impl EngineError {
             | Self::ModuleArchive { .. }
             | Self::Vectors { .. }
             | Self::NotSealed
+            | Self::NoSources { .. }
             | Self::Protocol { .. }
             | Self::Binding(_)
             | Self::IntentSchema { .. }
@@ -402,6 +406,7 @@ impl EngineError {
             Self::LockAltered { .. } => LOCK_HINT.to_owned(),
             Self::Founded { .. } => "register more with `enact actor new NAME --as ACTOR`; `enact actor list` shows who can".to_owned(),
             Self::NotSealed => "seal it with `enact protocol seal`".to_owned(),
+            Self::NoSources { .. } => "what is sealed is shown by `enact protocol show`; a bundle brings no sources".to_owned(),
             Self::Protocol { problems } => {
                 let own = problems.first().map(|p| p.hint.clone()).filter(|h| !h.is_empty());
                 return own.or_else(|| Some("mend the artifact; `enact protocol check` lists all problems".to_owned()));
@@ -470,6 +475,7 @@ impl EngineError {
             Self::NoSecret { .. } => "put it into `keys/secrets/NAME` of the workspace, readable by its owner only".to_owned(),
             Self::NoEntry { .. } => "list them with `enact ledger list`".to_owned(),
             Self::EmptyLedger => "run a workflow first, e.g. `enact run WF_… --payload FILE`".to_owned(),
+            Self::Altered { code: STRUCTURE, .. } => STRUCTURE_HINT.to_owned(),
             Self::Altered { code: UNREADABLE, .. } => REBUILD_HINT.to_owned(),
             Self::Altered { .. } => "restore the ledger from a copy that verifies; `enact verify` lists every finding".to_owned(),
             Self::Store(e) => return Some(e.hint()),
@@ -499,6 +505,12 @@ impl EngineError {
         None
     }
 }
+
+/// The code of a file that is damaged as a database.
+pub(crate) const STRUCTURE: &str = "store_structure";
+
+const STRUCTURE_HINT: &str =
+    "`enact ledger rebuild` makes indexes and what is derived anew; where that does not help, restore the ledger from a copy that verifies";
 
 /// The code of a row of the derived state that cannot be read.
 pub(crate) const UNREADABLE: &str = "state_unreadable";

@@ -20,6 +20,7 @@ impl Engine {
         let workspace = Workspace::open(self.workspace().path())?;
         let snapshot = Arc::new(self.snapshot().clone());
         let copy = Self::open_file(workspace, file, snapshot, &reading(), Arc::new(System::default()))?;
+        copy.verify_structure()?;
         let report = copy.verify(Against::default(), jobs, progress);
         drop(copy);
         enact_store::tidy(file)?;

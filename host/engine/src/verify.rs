@@ -15,7 +15,7 @@ use enact_store::{EvidenceRef, Reader};
 use serde::Serialize;
 
 use crate::engine::Engine;
-use crate::error::{EngineError, Kind, Result};
+use crate::error::{EngineError, Kind, Result, STRUCTURE};
 use crate::evidence::{self, Claims};
 use crate::govern::RebuildReport;
 use crate::lanes::in_order;
@@ -26,8 +26,13 @@ const FINDINGS_MAX: usize = 1_000;
 const CHUNK: u64 = 256;
 /// Said of a ledger without a key that anybody else vouches for.
 const CLAIMED_NOT_CHECKED: &str = "that this is the key of the ledger: it came with it (`--key` names one that came by another way)";
+/// Said without a checkpoint that somebody kept, and with one.
+const KEPT_NOT_CHECKED: [&str; 2] = [
+    "that this is what others were shown (`--checkpoint` names one that somebody kept)",
+    "that what came after the kept checkpoints is what others were shown",
+];
 /// Said unless a rebuild was asked for.
-const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, and the derived state (`--rebuild`)";
+const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, the derived state, and the indexes of the file (`--rebuild`)";
 
 /// One check and how it came out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,6 +107,20 @@ pub struct Against<'a> {
 }
 
 impl Engine {
+    /// Looks for damage in the ledger's file as a database, before anything in it is believed: an index that leaves rows out hides them from whoever asks.
+    ///
+    /// # Errors
+    /// [`EngineError::Altered`] with what was found first.
+    pub fn verify_structure(&self) -> Result<()> {
+        match self.store().reader()?.check_structure() {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_corruption() => {
+                Err(EngineError::Altered { what: "the ledger's file".to_owned(), code: STRUCTURE, detail: error.to_string() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Verifies the ledger on `jobs` threads; `progress` is told after each entry.
     ///
     /// # Errors
@@ -162,7 +181,7 @@ impl Engine {
             let detail = format!("`{table}` has a row with number {seq}, the ledger has {} entries", head.size);
             whole.push(Finding { code: "entry_beyond", seq: None, detail });
         }
-        let (count, tree_ok, notes) = (head.size, whole.is_empty(), (notes.len() + kept.len()) as u64);
+        let (count, tree_ok, notes) = (head.size, whole.is_empty(), consistent(&notes, kept) as u64);
         findings.extend(whole);
         let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut modules, &mut findings)?;
         let modules_wrong = self.modules(&modules, &mut findings)?;
@@ -191,15 +210,23 @@ impl Engine {
                 REBUILD_NOT_CHECKED.to_owned(),
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
-                "that this is what others were shown (`--checkpoint` names one that somebody kept)".to_owned(),
+                KEPT_NOT_CHECKED.get(usize::from(!kept.is_empty())).copied().unwrap_or_default().to_owned(),
                 "what only helps to find or to work (refusals, cursors, leases; the queue: `--rebuild`, the index of events: `enact audit --state`)"
                     .to_owned(),
                 "modules that no protocol of an entry binds".to_owned(),
             ]
             .into_iter()
             .chain(claimed.then(|| CLAIMED_NOT_CHECKED.to_owned()))
+            .chain(self.sealed_elsewhere(&snapshots))
             .collect(),
         })
+    }
+
+    /// What is to be said of a sealed protocol that no entry names: it may be one that is to come, or another's.
+    fn sealed_elsewhere(&self, snapshots: &BTreeSet<Digest>) -> Option<String> {
+        let hash = self.snapshot().hash();
+        let named = snapshots.iter().any(|named| named.is_spelled(hash));
+        (!named && !snapshots.is_empty()).then(|| format!("`protocol.lock`: no entry names the protocol {hash} that it holds"))
     }
 
     /// Checks the sealed protocols, and adds the modules that they bind to those that must be here.
@@ -243,6 +270,11 @@ impl Engine {
         }
         Ok(findings.len() - before)
     }
+}
+
+/// How many checkpoints there are, kept ones that are here as well once.
+fn consistent(notes: &[String], kept: &[String]) -> usize {
+    notes.iter().chain(kept).collect::<BTreeSet<_>>().len()
 }
 
 /// Gives the verifier all notes that are kept, and hands them back.

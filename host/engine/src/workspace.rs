@@ -28,6 +28,7 @@ pub(crate) const LOCK: &str = "protocol.lock";
 const CACHE_KEY: &str = "keys/cache.key";
 const LEDGER_KEY: &str = "keys/ledger.key";
 const GIVEN_KEY: &str = "keys/ledger.pub";
+const GIVEN_KEY_CONTEXT: &str = "enact given key v1";
 const CACHE_KEY_CONTEXT: &str = "enact cache key v2";
 /// What says that a folder was a workspace though its configuration is gone; another one would write over it.
 const PRECIOUS: [&str; 5] = ["ledger/ledger.db", LEDGER_KEY, CACHE_KEY, "modules/names.json", LOCK];
@@ -173,7 +174,7 @@ impl Workspace {
         }
         this.new_secret(CACHE_KEY)?;
         if let Some(key) = key {
-            this.write(GIVEN_KEY, key.as_bytes())?;
+            this.write(GIVEN_KEY, format!("{key}\n{}\n", this.vouches(key)?).as_bytes())?;
         }
         Ok(this)
     }
@@ -193,9 +194,12 @@ impl Workspace {
     /// A file of it, and its size.
     pub(crate) fn opened(&self, name: &str) -> Result<(File, u64)> {
         let open = || -> std::io::Result<(File, u64)> {
-            let file = self.dir.open(name)?.into_std();
-            let bytes = file.metadata()?.len();
-            Ok((file, bytes))
+            // Opening what is no file, a pipe, may never come back.
+            let said = self.dir.metadata(name)?;
+            if !said.is_file() {
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file"));
+            }
+            Ok((self.dir.open(name)?.into_std(), said.len()))
         };
         open().map_err(|e| self.at("read", name, e))
     }
@@ -204,8 +208,11 @@ impl Workspace {
     pub(crate) fn module_files(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in self.dir.read_dir("modules").map_err(|e| self.at("list", "modules", e))? {
-            let name = entry.map_err(|e| self.at("list", "modules", e))?.file_name().to_string_lossy().into_owned();
-            names.push(format!("modules/{name}"));
+            let entry = entry.map_err(|e| self.at("list", "modules", e))?;
+            // Not what a link leads to.
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                names.push(format!("modules/{}", entry.file_name().to_string_lossy()));
+            }
         }
         names.sort();
         Ok(names)
@@ -255,14 +262,22 @@ impl Workspace {
         if self.has(LEDGER_KEY) { self.read_secret(LEDGER_KEY).map(Some) } else { Ok(None) }
     }
 
-    /// The verifier key of somebody else's ledger, as it was given when the ledger was taken in.
+    /// The verifier key of somebody else's ledger, as it was given when the ledger was taken in. One that came with the folder does not count.
     pub(crate) fn given_key(&self) -> Result<Option<String>> {
         if !self.has(GIVEN_KEY) {
             return Ok(None);
         }
         let bytes = self.read(GIVEN_KEY, 1 << 10)?;
-        let text = String::from_utf8(bytes).map_err(|_| EngineError::Key { name: GIVEN_KEY.to_owned() })?;
-        Ok(Some(text.trim().to_owned()))
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines();
+        let (Some(key), Some(vouched)) = (lines.next(), lines.next()) else { return Ok(None) };
+        Ok((self.vouches(key)? == vouched).then(|| key.to_owned()))
+    }
+
+    /// What says that a key was given here: nobody else knows the key of the cache.
+    fn vouches(&self, key: &str) -> Result<String> {
+        let text = format!("{}\n{key}", hex::encode(self.cache_key()?));
+        Ok(derived(GIVEN_KEY_CONTEXT, text.as_bytes()).to_hex())
     }
 
     /// The key that authenticates the cache of compiled modules: the secret, bound to the very file that holds it on this machine. Whoever is handed a
@@ -383,7 +398,11 @@ impl Workspace {
 
     /// Compiles `protocol/` and writes `protocol.lock`.
     pub fn seal(&self) -> Result<Snapshot> {
-        let snapshot = compile(&self.artifact_files()?, &self.module_names()?)?;
+        let sources = self.artifact_files()?;
+        if sources.is_empty() {
+            return Err(EngineError::NoSources { path: self.path.join("protocol") });
+        }
+        let snapshot = compile(&sources, &self.module_names()?)?;
         // What cannot be judged by is not sealed either.
         let ruled = crate::govern::Ruled::new(&snapshot)?;
         crate::listen::compiled(&snapshot, &ruled)?;
@@ -412,7 +431,7 @@ impl Workspace {
     }
 
     fn read(&self, name: &str, bytes_max: u64) -> Result<Vec<u8>> {
-        let file = self.dir.open(name).map_err(|e| self.at("read", name, e))?;
+        let (file, _) = self.opened(name)?;
         let mut bytes = Vec::new();
         file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| self.at("read", name, e))?;
         if bytes.len() as u64 > bytes_max {

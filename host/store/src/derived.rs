@@ -91,7 +91,8 @@ impl Writer {
         let mut lane = locked(&self.lane);
         let begun = lane.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|e| E::from(open::at(e.into(), &self.shared.options)))?;
-        transaction.execute("DELETE FROM state", []).map_err(sql)?;
+        // Indexes are derived as well: one that leaves rows out hides them.
+        transaction.execute_batch("REINDEX; DELETE FROM state").map_err(sql)?;
         let done = fill(&mut |seq, put| insert(&transaction, column(seq)?, put))?;
         transaction.commit().map_err(sql)?;
         Counters::add(&self.shared.counters.transactions, 1);

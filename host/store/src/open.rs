@@ -202,14 +202,14 @@ enum Stamp {
 fn stamp(path: &Path) -> Result<Stamp, StoreError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let unopenable = |e: std::io::Error| StoreError::Unopenable { path: path.to_owned(), detail: e.to_string() };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    // Before it is opened: opening a pipe may never come back.
+    match std::fs::metadata(path) {
+        Ok(said) if said.is_file() => {}
+        Ok(said) => return Ok(Stamp::Foreign(if said.is_dir() { "a folder" } else { "no file" }.to_owned())),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Stamp::Missing),
         Err(e) => return Err(unopenable(e)),
-    };
-    if file.metadata().map_err(unopenable)?.is_dir() {
-        return Ok(Stamp::Foreign("a folder".to_owned()));
     }
+    let file = File::open(path).map_err(unopenable)?;
     let mut header = Vec::new();
     file.take(100).read_to_end(&mut header).map_err(unopenable)?;
     if header.is_empty() {

@@ -377,7 +377,8 @@ impl Reader {
         catalog::all(&self.connection)
     }
 
-    /// Looks for damage in the file's structure, as SQLite sees it. Reads everything; says nothing about the ledger's contents.
+    /// Looks for damage in the file's structure: pages that are in two places, indexes that do not say what their tables hold. Reads everything; says
+    /// nothing about the ledger's contents.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] with the first finding.

@@ -1,7 +1,7 @@
 //! Compiled modules on disk.
 //!
 //! A compiled module is machine code: loading one that somebody else wrote is running their code. So a file is loaded only when it
-//! carries a MAC under a key that only this workspace has, over its name and its content. Everything else is ignored and rebuilt:
+//! carries a MAC under a key that only this workspace has, over its name and its content, and is of this very account. Everything else is ignored and rebuilt:
 //! the cache is never an authority and never an error.
 //!
 //! What was found when a module was measured against its bounds is kept in the same way: it says of these very bytes, under these rules, that they
@@ -12,6 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use wasmtime::Engine;
@@ -21,7 +22,7 @@ use crate::fingerprint::fuel_schedule;
 use crate::limits::Profile;
 use crate::module::Kind;
 use crate::scan::Facts;
-use crate::seal::{Seen, Stamp, reopened};
+use crate::seal::{Seen, Stamp, ours, reopened};
 
 /// Length of the MAC behind the content, which begins where a page begins.
 const MAC_BYTES: usize = 32;
@@ -213,8 +214,8 @@ impl Cache {
 
     fn open(&self, name: &[u8; 32], kind: &str) -> Option<File> {
         let path = self.path(name, kind);
-        // Opening what is no file may never come back.
-        fs::metadata(&path).is_ok_and(|said| said.is_file()).then(|| File::open(path).ok())?
+        // Opening what is no file may never come back; and what is somebody else's is not ours, whatever MAC it carries.
+        fs::metadata(&path).is_ok_and(|said| said.is_file() && ours(&said)).then(|| File::open(path).ok())?
     }
 
     fn write(&self, name: &[u8; 32], kind: &str, content: &[u8]) {
@@ -285,15 +286,15 @@ fn write(dir: &Path, path: &Path, mac: &[u8], content: &[u8]) -> std::io::Result
     static NEXT: AtomicU64 = AtomicU64::new(0);
     fs::create_dir_all(dir)?;
     let unique = NEXT.fetch_add(1, Ordering::Relaxed);
-    let partial = path.with_extension(format!("{}-{unique}.tmp", std::process::id()));
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let partial = path.with_extension(format!("{}-{since}-{unique}.tmp", std::process::id()));
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // Never into what is there already, be it a link.
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options
-        .open(&partial)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.write_all(mac)))
-        .and_then(|()| fs::rename(&partial, path));
+    let mut file = options.open(&partial)?;
+    let written = file.write_all(content).and_then(|()| file.write_all(mac)).and_then(|()| fs::rename(&partial, path));
     if written.is_err() {
         let _ = fs::remove_file(&partial);
     }

@@ -8,7 +8,7 @@
 //! What this gives up: a process of the same account can write into pages that it had mapped before, and a disk can lose a bit. The former may
 //! read the key of the cache and needs no such trick; against the latter a seal is believed for a day only. And who cuts a file off that is mapped, as a
 //! copy over it does, ends the process that runs from it, as a kill would. This program never does: it puts a new file in the place of an old one.
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,10 +37,8 @@ impl Stamp {
     #[cfg(target_os = "linux")]
     pub(crate) fn of(file: &File) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
-        const OTHERS_WRITE: u32 = 0o022;
         let said = file.metadata().ok()?;
-        let ours = said.is_file() && said.uid() == rustix::process::geteuid().as_raw() && said.mode() & OTHERS_WRITE == 0;
-        ours.then(|| Self {
+        (said.is_file() && ours(&said)).then(|| Self {
             volume: said.dev(),
             inode: said.ino(),
             bytes: said.len(),
@@ -59,6 +57,19 @@ impl Stamp {
         let changed = u64::try_from(self.changed.0).ok().map(Duration::from_secs);
         changed.is_some_and(|changed| changed.checked_add(SETTLED).is_some_and(|settled| settled <= now()))
     }
+}
+
+/// Whether it is of this account, and nobody else may write to it.
+#[cfg(unix)]
+pub(crate) fn ours(said: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    const OTHERS_WRITE: u32 = 0o022;
+    said.uid() == rustix::process::geteuid().as_raw() && said.mode() & OTHERS_WRITE == 0
+}
+
+#[cfg(not(unix))]
+pub(crate) fn ours(_: &Metadata) -> bool {
+    true
 }
 
 /// When something was looked at in full; seconds since 1970.

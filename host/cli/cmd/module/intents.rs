@@ -53,7 +53,9 @@ pub(super) fn run(ui: &Ui, global: &Global, args: &IntentsArgs) -> Result<Exit> 
         ui.document(&listed)?;
         return Ok(Exit::Done);
     }
-    if listed.is_empty() {
+    if listed.is_empty() && engine.workspace().ledger_seed()?.is_none() {
+        ui.line("What was sent is known where it was sent: it is no part of a ledger.")?;
+    } else if listed.is_empty() {
         ui.line("Everything that was sent is in a committed run, or dismissed.")?;
     }
     for intent in &listed {

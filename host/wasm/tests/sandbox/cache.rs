@@ -113,6 +113,20 @@ fn a_folder_that_cannot_be_written_only_costs_time() {
     works(&sandbox(&file, [1; 32]));
 }
 
+/// Whoever may write to a file may put their machine code there; what MAC it has says nothing then.
+#[cfg(unix)]
+#[test]
+fn b_32_a_file_that_others_may_write_to_is_ignored_and_rebuilt() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    works(&sandbox(dir.path(), [1; 32]));
+    for file in files(dir.path()).into_iter().chain(ending(dir.path(), "facts")) {
+        fs::set_permissions(&file, PermissionsExt::from_mode(0o622)).unwrap();
+        works(&sandbox(dir.path(), [1; 32]));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{} was loaded", file.display());
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod sealed {
     use std::fs::{File, FileTimes};
