@@ -182,7 +182,7 @@ impl Engine {
             whole.push(Finding { code: "entry_beyond", seq: None, detail });
         }
         let (count, tree_ok, notes) = (head.size, whole.is_empty(), consistent(&notes, kept) as u64);
-        findings.extend(whole);
+        findings.extend(whole.into_iter().take(FINDINGS_MAX));
         let snapshots_wrong = self.snapshots(&mut reader, &snapshots, &mut modules, &mut findings)?;
         let modules_wrong = self.modules(&modules, &mut findings)?;
         let ok = findings.is_empty();

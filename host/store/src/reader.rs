@@ -213,7 +213,9 @@ impl Reader {
         let mut rows = statement.query([])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(StoredCheckpoint { size: unsigned(row.get(0)?, "a checkpoint's size")?, note: row.get(1)? });
+            let size = unsigned(row.get(0)?, "a checkpoint's size")?;
+            in_order(found.last().map(|last: &StoredCheckpoint| last.size), size, "checkpoint")?;
+            found.push(StoredCheckpoint { size, note: row.get(1)? });
         }
         Ok(found)
     }
@@ -257,8 +259,11 @@ impl Reader {
     ) -> Result<(), E> {
         let mut statement = self.connection.prepare_cached(EVIDENCE).map_err(StoreError::from)?;
         let mut rows = statement.query([bound(range.start), bound(range.end)]).map_err(StoreError::from)?;
+        let mut last = None;
         while let Some(row) = rows.next().map_err(StoreError::from)? {
-            each(EvidenceRef { entry: entry(row)?, row })?;
+            let entry = entry(row)?;
+            in_order(last.replace(entry.seq), entry.seq, "entry")?;
+            each(EvidenceRef { entry, row })?;
         }
         Ok(())
     }
@@ -384,7 +389,9 @@ impl Reader {
     /// [`StoreError::Corrupt`] with the first finding.
     pub fn check_structure(&mut self) -> Result<(), StoreError> {
         let finding: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if finding == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail: finding }) }
+        // Findings come under a line that names the database.
+        let detail = finding.lines().last().unwrap_or_default();
+        if detail == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail: detail.to_owned() }) }
     }
 }
 
@@ -396,6 +403,14 @@ impl Catalog for Reader {
     fn available(&mut self, store: &str) -> Result<Option<Entry>, StoreError> {
         catalog::find(&self.connection, store)?.map(Entry::in_service).transpose()
     }
+}
+
+/// A table in order of its key that comes to the same row again was led there by a page that is in two places, and need never end.
+fn in_order(last: Option<u64>, next: u64, what: &str) -> Result<(), StoreError> {
+    if last.is_none_or(|last| last < next) {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { detail: format!("{what} {next} comes after {}", last.unwrap_or_default()) })
 }
 
 fn lost(seq: u64) -> StoreError {
