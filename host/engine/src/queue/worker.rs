@@ -2,13 +2,14 @@
 //!
 //! One driver is one worker under a name of its own; several may run in one process and in many. Nothing that it keeps in memory matters
 //! after a crash: leases run out, and what was committed is committed.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use enact_core::govern::contract::Hook;
+use enact_core::hash::Digest;
 use enact_queue::id::QueueId;
 use enact_queue::order::Place;
 use enact_queue::time::SECOND_US;
@@ -220,6 +221,8 @@ pub(crate) struct Driver<'a> {
     contracts: Vec<String>,
     /// Those of them that are in force, as the last list found; empty for whatever there is, `None` for nothing.
     pub(super) workable: Option<Vec<String>>,
+    /// The protocol under which that was so.
+    looked_under: Option<Digest>,
     pub(super) pace: Pace,
     poll_us: u64,
     /// The last page of what is to be validated, and what of it was looked at.
@@ -258,6 +261,7 @@ impl<'a> Driver<'a> {
             report: WorkReport::default(),
             contracts: Vec::new(),
             workable: Some(Vec::new()),
+            looked_under: None,
             pace: Pace::new(),
             poll_us: WorkOptions::POLL_MS * 1_000,
             listed: BTreeMap::new(),
@@ -278,21 +282,24 @@ impl<'a> Driver<'a> {
     }
 
     /// Finds out under which contracts there can be work. Items under one that is in force no more stay where they are: nothing can be said of them.
+    /// Which there are changes with the protocol alone, since nothing is queued under another contract than its.
     pub(super) fn look_for_contracts(&mut self) -> Result<()> {
-        let (ruled, _) = self.sight.ruled(self.engine)?;
+        let (ruled, protocol) = self.sight.ruled(self.engine)?;
+        if self.looked_under == Some(protocol) {
+            return Ok(());
+        }
         let in_force = |code: &str| ruled.protocol.contract(code).is_some();
-        let counts = if self.contracts.is_empty() { self.sight.reader.queue_counts(None)? } else { Vec::new() };
-        let all = if self.contracts.is_empty() {
-            counts.iter().map(|count| count.contract.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-        } else {
-            self.contracts.clone()
+        let left = match self.contracts.as_slice() {
+            [] => self.sight.reader.queue_counts(None)?.iter().any(|count| !in_force(&count.contract)),
+            asked => !asked.iter().all(|code| in_force(code)),
         };
-        let workable: Vec<String> = all.iter().filter(|code| in_force(code)).cloned().collect();
-        self.workable = match workable.len() {
-            len if len == all.len() => Some(self.contracts.clone()),
-            0 => None,
-            _ => Some(workable),
-        };
+        self.workable = Some(self.contracts.clone());
+        if left {
+            let all = ruled.protocol.contracts().map(|contract| contract.code().to_owned());
+            let workable: Vec<String> = all.filter(|code| self.contracts.is_empty() || self.contracts.contains(code)).collect();
+            self.workable = Some(workable).filter(|workable| !workable.is_empty());
+        }
+        self.looked_under = Some(protocol);
         Ok(())
     }
 
