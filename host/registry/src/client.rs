@@ -144,10 +144,18 @@ fn read_manifest(bytes: &[u8]) -> Result<OciImageManifest> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::io::{BufRead as _, BufReader, Write as _};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
     use super::*;
+
+    /// The first line of a request, after its head.
+    fn asked(stream: &TcpStream) -> String {
+        let mut lines = BufReader::new(stream).lines().map_while(std::io::Result::ok);
+        let first = lines.next().unwrap_or_default();
+        lines.find(String::is_empty);
+        first
+    }
 
     /// A registry whose answers about `path` never end, and come byte by byte.
     fn dripping(path: &'static str) -> String {
@@ -160,10 +168,7 @@ mod tests {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let (mut reader, mut line) = (BufReader::new(stream.try_clone().unwrap()), String::new());
-                reader.read_line(&mut line).unwrap();
-                let asked = line.clone();
-                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {}
+                let asked = asked(&stream);
                 let text = if asked.contains("/manifests/") { manifest.as_str() } else { "" };
                 let size = if asked.contains(path) { 1_000 } else { text.len() };
                 let _ = write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n");
@@ -195,10 +200,7 @@ mod tests {
             let mut kept = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let (mut reader, mut line) = (BufReader::new(stream.try_clone().unwrap()), String::new());
-                reader.read_line(&mut line).unwrap();
-                let asked = line.clone();
-                while reader.read_line(&mut line).is_ok_and(|n| n > 2) {}
+                let asked = asked(&stream);
                 let status = match asked.split(' ').next().unwrap() {
                     "PUT" => "201 Created",
                     "POST" => "202 Accepted\r\nlocation: /v2/upload",
