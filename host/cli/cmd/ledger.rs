@@ -40,7 +40,7 @@ pub(crate) enum LedgerCommand {
     /// Whoever gets it needs nothing but this program and the key that it prints, which is best told by another way. It holds every payload of the
     /// ledger. The ledger in it is verified; where it is not what was signed the bundle is written all the same, and the exit code is 4.
     Bundle(BundleArgs),
-    /// Make a workspace of such a file, to look at, verify and audit. Nothing can be appended to it.
+    /// Make a workspace of a bundle, to look at, verify and audit. Nothing can be appended to it.
     ///
     /// What the bundle brings along is compared and verified; machine code is compiled here. Exit code 4 where it is not what was signed.
     Unbundle(UnbundleArgs),
