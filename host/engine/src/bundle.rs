@@ -228,7 +228,7 @@ pub fn open(file: &Path, to: &Path, key: Option<&str>, see: &mut dyn FnMut(Step)
     }
     drop(workspace);
     see(Step::Structure);
-    matches(&Workspace::open(&partial.0)?, &manifest)?;
+    matches(Workspace::open(&partial.0)?, &manifest)?;
     if there {
         partial.moved_into(to).map_err(taken)?;
     } else {
@@ -238,8 +238,9 @@ pub fn open(file: &Path, to: &Path, key: Option<&str>, see: &mut dyn FnMut(Step)
 }
 
 /// Whether the ledger is the one that the manifest is about.
-fn matches(workspace: &Workspace, manifest: &Manifest) -> Result<()> {
-    let (engine, _) = Engine::open_to_verify(Workspace::open(workspace.path())?)?;
+fn matches(workspace: Workspace, manifest: &Manifest) -> Result<()> {
+    let ledger = workspace.ledger_path();
+    let (engine, _) = Engine::open_to_verify(workspace)?;
     engine.verify_structure().map_err(|error| wrong(ALTERED, error.to_string()))?;
     let head = engine.store().reader()?.head()?;
     let root = Digest::sha256(head.root()).to_string();
@@ -247,7 +248,7 @@ fn matches(workspace: &Workspace, manifest: &Manifest) -> Result<()> {
     let same =
         store.origin() == manifest.origin && store.public_key() == manifest.key && head.size == manifest.entries && root == manifest.root;
     drop(engine);
-    enact_store::tidy(&workspace.ledger_path())?;
+    enact_store::tidy(&ledger)?;
     if same { Ok(()) } else { Err(wrong(ALTERED, "the ledger in it is not the one that the manifest is about")) }
 }
 

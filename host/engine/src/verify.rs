@@ -26,11 +26,10 @@ const FINDINGS_MAX: usize = 1_000;
 const CHUNK: u64 = 256;
 /// Said of a ledger without a key that anybody else vouches for.
 const CLAIMED_NOT_CHECKED: &str = "that this is the key of the ledger: it came with it (`--key` names one that came by another way)";
-/// Said without a checkpoint that somebody kept, and with one.
-const KEPT_NOT_CHECKED: [&str; 2] = [
-    "that this is what others were shown (`--checkpoint` names one that somebody kept)",
-    "that what came after the kept checkpoints is what others were shown",
-];
+/// Said without a checkpoint that somebody kept.
+const SHOWN_NOT_CHECKED: &str = "that this is what others were shown (`--checkpoint` names one that somebody kept)";
+/// Said with one.
+const LATER_NOT_CHECKED: &str = "that what came after the kept checkpoints is what others were shown";
 /// Said unless a rebuild was asked for.
 const REBUILD_NOT_CHECKED: &str = "that governed entries were allowed, the derived state, and the indexes of the file (`--rebuild`)";
 
@@ -210,7 +209,7 @@ impl Engine {
                 REBUILD_NOT_CHECKED.to_owned(),
                 "that runs give the same results again (`enact audit`)".to_owned(),
                 "that recorded reads are what the stores held (`enact audit --state`)".to_owned(),
-                KEPT_NOT_CHECKED.get(usize::from(!kept.is_empty())).copied().unwrap_or_default().to_owned(),
+                (if kept.is_empty() { SHOWN_NOT_CHECKED } else { LATER_NOT_CHECKED }).to_owned(),
                 "what only helps to find or to work (refusals, cursors, leases; the queue: `--rebuild`, the index of events: `enact audit --state`)"
                     .to_owned(),
                 "modules that no protocol of an entry binds".to_owned(),

@@ -283,7 +283,7 @@ impl Workspace {
     /// The key that authenticates the cache of compiled modules: the secret, bound to the very file that holds it on this machine. Whoever is handed a
     /// copy of a workspace has the secret and what was compiled as well, and loads none of that machine code.
     pub fn cache_key(&self) -> Result<[u8; 32]> {
-        let place = self.dir.open(CACHE_KEY).and_then(|file| place(&file.into_std())).map_err(|e| self.at("read", CACHE_KEY, e))?;
+        let place = place(&self.opened(CACHE_KEY)?.0).map_err(|e| self.at("read", CACHE_KEY, e))?;
         Ok(derived(CACHE_KEY_CONTEXT, format!("{}\n{place}", hex::encode(self.read_secret(CACHE_KEY)?)).as_bytes()).bytes)
     }
 
